@@ -1,0 +1,161 @@
+# mypy: no-check-untyped-defs
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tfrec.data import DataError, Interactions
+
+IDS = st.one_of(
+    st.text(min_size=1, max_size=4), st.sampled_from(["a", "a\0", "a\0b", "NA", "nan", "None", "01", "1", " "])
+)
+ROWS = st.lists(
+    st.tuples(IDS, IDS, st.floats(-1e6, 1e6, width=32), st.integers(-(2**40), 2**40), st.floats(0, 10, width=32)),
+    max_size=30,
+)
+
+
+def to_frame(rows, names=("user", "item", "rating", "timestamp", "weight")):
+    return pd.DataFrame(
+        {name: pd.Series([row[i] for row in rows], dtype=object if i < 2 else None) for i, name in enumerate(names)}
+    )
+
+
+@given(ROWS)
+def test_a_frame_goes_in_and_comes_out(rows):
+    data = Interactions.from_frame(to_frame(rows))
+    again = Interactions.from_frame(data.to_frame())
+    assert list(zip(*(again.to_frame()[name].tolist() for name in again.to_frame()), strict=True)) == rows
+    assert data.user_ids.tolist() == list(dict.fromkeys(row[0] for row in rows))
+    assert data.item_ids.tolist() == list(dict.fromkeys(row[1] for row in rows))
+    if rows:
+        assert again.fingerprint() == data.fingerprint()
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int8", "uint64", "Int64", "category", "object"])
+def test_whole_numbers_become_their_decimal_strings(dtype):
+    frame = pd.DataFrame({"user": pd.Series([7, 3, 7], dtype=dtype), "item": ["x", "y", "x"]})
+    data = Interactions.from_frame(frame)
+    assert data.user_ids.tolist() == ["7", "3"]
+    assert data.user.tolist() == [0, 1, 0]
+    assert [type(text) for text in data.user_ids] == [str, str]
+
+
+@pytest.mark.parametrize("dtype", ["str", "string", "category", object])
+def test_text_of_any_dtype(dtype):
+    frame = pd.DataFrame({"user": pd.Series(["b", "a", "b"], dtype=dtype), "item": pd.Series([1, 1, 2])})
+    data = Interactions.from_frame(frame)
+    assert data.user_ids.tolist() == ["b", "a"]
+    assert data.to_frame()["user"].tolist() == ["b", "a", "b"]
+
+
+def test_optional_columns_may_be_absent():
+    data = Interactions.from_frame(pd.DataFrame({"user": ["u"], "item": ["i"]}), name="tiny")
+    assert (data.has_ratings, data.timestamp, data.weight, data.name) == (False, None, None, "tiny")
+    assert list(data.to_frame()) == ["user", "item"]
+
+
+def test_columns_of_other_names_and_columns_ignored():
+    frame = pd.DataFrame({"who": ["u"], "what": ["i"], "stars": [4], "timestamp": ["not a time"], "other": [1]})
+    data = Interactions.from_frame(frame, user="who", item="what", rating="stars", timestamp=None)
+    assert data.rating.tolist() == [4.0]
+    assert data.timestamp is None
+
+
+@pytest.mark.parametrize(
+    ("names", "role"),
+    [
+        ({"user": "who"}, "user"),
+        ({"rating": "stars"}, "rating"),
+        ({"timestamp": "when"}, "timestamp"),
+        ({"item": None}, "item"),
+    ],
+)
+def test_a_named_column_must_be_there(names, role):
+    frame = pd.DataFrame({"user": ["u"], "item": ["i"]})
+    with pytest.raises(DataError, match=rf"the {role} column .* is not among the columns \['user', 'item'\]"):
+        Interactions.from_frame(frame, **names)
+
+
+def test_a_column_that_stands_twice_is_refused():
+    frame = pd.DataFrame([["u", "v", "i"]], columns=["user", "user", "item"])
+    with pytest.raises(DataError, match="the user column 'user' stands more than once"):
+        Interactions.from_frame(frame)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"user": ["u", None, "v"]}, r"row 1 \(counted from 0\): the id in column 'user' is missing"),
+        ({"user": [1.0, np.nan, 2.0]}, "row 1 .*is missing"),
+        ({"item": pd.array([1, 2, None], dtype="Int64")}, "row 2 .*column 'item' is missing"),
+        ({"user": ["u", "v", ""]}, "row 2 .*an empty id in column 'user'"),
+        ({"user": [1.0, 2.0, 3.0]}, r"row 0 .*got 1.0 \(float\) .*\.astype\('int64'\)"),
+        ({"user": [True, False, True]}, r"got True \(bool\)"),
+        ({"user": [b"u", b"v", b"u"]}, r"got b'u' \(bytes\) .*\.astype\(str\)"),
+        ({"user": pd.to_datetime(["2020-01-01"] * 3)}, r"\(Timestamp\)"),
+        ({"user": ["u", ["v"], "w"]}, "neither text nor whole numbers"),
+        ({"user": ["1", 1, "2"]}, "column 'user' has both '1' and 1"),
+        ({"user": ["u", "v", "\udcff"]}, "row 2 .*UTF-8 cannot encode"),
+        ({"rating": [1, np.nan, 2]}, "row 1 .*expected a finite number in column 'rating', got nothing"),
+        ({"rating": [1, 2, np.inf]}, "row 2 .*column 'rating', got inf"),
+        ({"rating": [1, 2, 1e39]}, "row 2 .*column 'rating', got 1e[+]39"),
+        ({"rating": ["5", "4", "good"]}, "row 2 .*column 'rating', got 'good'"),
+        ({"rating": [1j, 2j, 3j]}, "column 'rating': expected a finite number, got dtype complex"),
+        ({"rating": [True, False, True]}, "column 'rating': expected a finite number, got dtype bool"),
+        (
+            {"rating": pd.to_datetime(["2020-01-01"] * 3)},
+            "column 'rating': expected a finite number, got dtype datetime64",
+        ),
+        ({"weight": [1, -0.5, 1]}, "row 1 .*a number of at least zero in column 'weight', got -0.5"),
+        ({"timestamp": [1, None, 3]}, "row 1 .*expected Unix seconds in column 'timestamp', got nothing"),
+        ({"timestamp": ["2020-01-01"] * 3}, "row 0 .*expected Unix seconds .*got '2020-01-01'"),
+        (
+            {"timestamp": pd.to_datetime(pd.Series(["2020-01-01", None, "2020-01-02"])).array},
+            "row 1 .*the time .* is missing",
+        ),
+        ({"timestamp": [1, 2, 1e25]}, "row 2 .*expected Unix seconds"),
+    ],
+)
+def test_bad_cells_are_refused_with_their_row(changes, message):
+    frame = pd.DataFrame({"user": ["u", "v", "w"], "item": ["i", "j", "k"], **changes}, index=[10, 20, 30])
+    with pytest.raises(DataError, match=message):
+        Interactions.from_frame(frame)
+
+
+def test_numbers_in_text_are_numbers():
+    frame = pd.DataFrame({"user": ["u"], "item": ["i"], "rating": ["4.5"], "timestamp": ["978300760"]})
+    data = Interactions.from_frame(frame)
+    assert (data.rating[0], data.timestamp[0]) == (4.5, 978300760)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        pd.to_datetime(["2001-01-01 00:00:00.9", "1969-12-31 23:59:59.5"]),
+        pd.to_datetime(["2001-01-01 00:00:00.9", "1969-12-31 23:59:59.5"]).as_unit("ms"),
+        pd.to_datetime(["2001-01-01 02:00:00.9+02:00", "1970-01-01 01:59:59.5+02:00"]),
+        [978307200.9, -0.5],
+        [978307200, -1],
+        pd.array([978307200, -1], dtype="Int64"),
+    ],
+)
+def test_times_become_unix_seconds_rounded_down(times):
+    frame = pd.DataFrame({"user": ["u", "v"], "item": ["i", "j"], "timestamp": times})
+    assert Interactions.from_frame(frame).timestamp.tolist() == [datetime(2001, 1, 1, tzinfo=UTC).timestamp(), -1]
+
+
+def test_nullable_ratings():
+    frame = pd.DataFrame({"user": ["u", "v"], "item": ["i", "j"], "rating": pd.array([1.5, 2], dtype="Float64")})
+    assert Interactions.from_frame(frame).rating.tolist() == [1.5, 2.0]
+    frame["rating"] = pd.array([None, 2], dtype="Int64")
+    with pytest.raises(DataError, match=r"row 0 .*got nothing"):
+        Interactions.from_frame(frame)
+
+
+def test_not_a_frame():
+    with pytest.raises(DataError, match="expected a pandas DataFrame, got list"):
+        Interactions.from_frame([("u", "i")])
