@@ -1,7 +1,7 @@
 """tfrec: recommender models for people who live in TensorFlow.
 
 Every model is a Keras ``tfrs.Model``: it trains with ``model.fit``, and leaves as a SavedModel that an unmodified
-TensorFlow Serving serves. ``import tfrec`` is light: TensorFlow is imported on first use of a model.
+TensorFlow Serving serves. ``import tfrec`` is light: what is in it is imported on first use, and TensorFlow with it.
 """
 
 import importlib
@@ -31,7 +31,7 @@ __all__ = [
     "serving",
 ]
 
-_MODULES = ("data", "evaluation", "metrics", "models", "retrieval", "serving")
+_MODULES = frozenset({"data", "evaluation", "metrics", "models", "retrieval", "serving"})
 _FUNCTIONS = {"evaluate": "tfrec.evaluation", "load": "tfrec.saving"}
 
 
@@ -44,4 +44,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,168 @@
+"""EASE's `fit` against the best route of numpy, scipy and LAPACK: from Interactions in memory to a model that answers.
+
+python benchmarks/ease.py [--data ml-1m] [--l2 500] [--repeats 5] [--json FILE]
+
+The peer's Gram matrix is computed both ways, dense (ssyrk) and sparse (scipy), and the faster of the two counts; its
+inverse is LAPACK's (spotrf, spotri). Both sides alternate, and both models are evaluated. OPENBLAS_CORETYPE and
+OPENBLAS_L2_SIZE are unset for both: preset, they slow LAPACK down.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+_PRESET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+if any(name in os.environ for name in _PRESET):  # OpenBLAS reads them when it is loaded
+    clean = {name: value for name, value in os.environ.items() if name not in _PRESET}
+    os.execve(sys.executable, [sys.executable, *sys.argv], clean)  # noqa: S606
+
+import numpy as np  # noqa: E402
+from scipy.linalg import blas, lapack  # noqa: E402
+
+import tfrec  # noqa: E402
+from tfrec.data import Interactions  # noqa: E402
+from tfrec.models import EASE  # noqa: E402
+
+
+def dense_gram(train: Interactions) -> np.ndarray:
+    """The lower triangle of XᵀX by BLAS."""
+    return blas.ssyrk(1.0, train.to_csr().toarray().T, lower=1)
+
+
+def sparse_gram(train: Interactions) -> np.ndarray:
+    """XᵀX by scipy's sparse product."""
+    matrix = train.to_csr()
+    return np.asfortranarray((matrix.T @ matrix).toarray())
+
+
+def peer_weights(gram: np.ndarray, l2: float) -> np.ndarray:
+    """B from the Gram matrix, in place as far as it goes."""
+    gram[np.diag_indices_from(gram)] += l2
+    factor, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
+    inverse, failed_too = lapack.spotri(factor, lower=1, overwrite_c=1)
+    if failed or failed_too:
+        raise RuntimeError("LAPACK could not invert the Gram matrix")
+    diagonal = np.diag(inverse).copy()
+    weights = np.tril(inverse, -1)
+    weights += weights.T
+    weights /= -diagonal
+    return weights
+
+
+def timed(function: Callable[[], Any]) -> tuple[float, Any]:
+    """Seconds, and the result."""
+    started = perf_counter()
+    result = function()
+    return perf_counter() - started, result
+
+
+def fit(train: Interactions, l2: float) -> EASE:
+    """A fresh model, fitted."""
+    model = EASE(l2=l2)
+    model.fit(train, verbose=0)
+    return model
+
+
+def cold_seconds(side: str, arguments: argparse.Namespace) -> float:
+    """The first fit of a fresh process, imports excluded."""
+    command = [sys.executable, __file__, "--cold", side, "--data", arguments.data, "--l2", str(arguments.l2)]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1])
+
+
+def split(name: str) -> tuple[Interactions, Interactions]:
+    """Training and test part: a fifth of each user's ratings held out."""
+    data = tfrec.data.synthetic() if name == "synthetic" else tfrec.data.movielens(name.removeprefix("ml-"))
+    train, test = tfrec.data.random_split(data, test=0.2, by="user", seed=42)
+    return train, test
+
+
+def compare(arguments: argparse.Namespace) -> dict:
+    """All the figures of one run."""
+    train, test = split(arguments.data)
+    cold = {side: cold_seconds(side, arguments) for side in ("tfrec", "peer")}
+    fit(train, arguments.l2)
+    peer_weights(dense_gram(train), arguments.l2)
+    seconds: dict[str, list[float]] = {"tfrec": [], "dense gram": [], "sparse gram": [], "peer": []}
+    for _ in range(arguments.repeats):
+        ours, model = timed(lambda: fit(train, arguments.l2))
+        by_dense, gram = timed(lambda: dense_gram(train))
+        by_sparse, _ = timed(lambda: sparse_gram(train))
+        solve, weights = timed(lambda gram=gram: peer_weights(gram, arguments.l2))
+        for name, value in (("tfrec", ours), ("dense gram", by_dense), ("sparse gram", by_sparse)):
+            seconds[name].append(value)
+        seconds["peer"].append(min(by_dense, by_sparse) + solve)
+    quality = {"tfrec": model.evaluate(test, k=[10])["ndcg@10"]}
+    model.item_weights.assign(weights)
+    quality["peer"] = model.evaluate(test, k=[10])["ndcg@10"]
+    median = {name: float(np.median(values)) for name, values in seconds.items()}
+    return {
+        "data": repr(train),
+        "l2": arguments.l2,
+        "median_seconds": median,
+        "ratio": median["tfrec"] / median["peer"],
+        "seconds": seconds,
+        "cold_seconds": cold,
+        "ndcg@10": quality,
+        "machine": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            **{name: metadata.version(name) for name in ("tensorflow", "numpy", "scipy")},
+        },
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
+
+
+def show(result: dict) -> None:
+    """The figures as text."""
+    median, quality, cold = result["median_seconds"], result["ndcg@10"], result["cold_seconds"]
+    print(", ".join(f"{name} {value}" for name, value in result["machine"].items()))
+    print(f"training data: {result['data']}; λ = {result['l2']:g}\n")
+    print(f"{'':28}{'tfrec':>10}{'peer':>10}{'ratio':>8}")
+    print(f"{'fit, median, seconds':28}{median['tfrec']:10.3f}{median['peer']:10.3f}{result['ratio']:8.2f}")
+    first = cold["tfrec"] / cold["peer"]
+    print(f"{'first fit of a process':28}{cold['tfrec']:10.3f}{cold['peer']:10.3f}{first:8.2f}")
+    print(f"{'nDCG@10':28}{quality['tfrec']:10.4f}{quality['peer']:10.4f}")
+    print(f"\nthe peer's Gram matrix: dense {median['dense gram']:.3f} s, sparse {median['sparse gram']:.3f} s")
+
+
+def main() -> None:
+    """Compare, show, and write JSON if asked to; exit code 1 if the two sides differ in quality."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="ml-1m", choices=["ml-1m", "ml-100k", "synthetic"])
+    parser.add_argument("--l2", type=float, default=500.0)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--cold", choices=["tfrec", "peer"], help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.cold:
+        train, _ = split(arguments.data)
+        sides = {"tfrec": lambda: fit(train, arguments.l2)}
+        sides["peer"] = lambda: peer_weights(dense_gram(train), arguments.l2)  # type: ignore[assignment,return-value]
+        print(timed(sides[arguments.cold])[0])
+        return
+    result = compare(arguments)
+    show(result)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=2), encoding="utf-8")
+    if abs(result["ndcg@10"]["tfrec"] - result["ndcg@10"]["peer"]) > 5e-4:
+        sys.exit("the two models differ in quality: the comparison is void")
+
+
+if __name__ == "__main__":
+    main()

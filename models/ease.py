@@ -1,0 +1,108 @@
+"""EASE: a linear autoencoder with a closed form.
+
+Harald Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019 (arXiv:1905.03375).
+
+X is the binary user-item matrix. Each item is predicted from the other items of the user's history by an item-item
+matrix B that may not use an item to predict itself (eq. 2 to 4 of the paper):
+
+    min_B  ‖X - XB‖² + λ‖B‖²    subject to  diag(B) = 0
+
+With P = (XᵀX + λI)⁻¹ the solution is (eq. 8)
+
+    B = I - P diag(P)⁻¹,   that is   B_ij = -P_ij / P_jj  for i ≠ j,  and 0 on the diagonal.
+
+It assumes that a catalogue of up to some ten thousands of items is inverted at once (n² floats, n³ operations); the
+number of users hardly matters. On the leave-one-out split of MovieLens-1M that He et al. (2017) published, with 99
+sampled negatives, λ = 1320 gives HR@10 .7192 and nDCG@10 .4494: `configs/ml-1m-ncf/ease.yaml`.
+"""
+
+from tfrec import linalg
+from tfrec._tf import Tensor, tf
+from tfrec.checks import check_positive
+from tfrec.closed_form import ClosedFormRecommender, statistic
+
+
+class EASE(ClosedFormRecommender):
+    """Item-item weights by ridge regression under a zero diagonal.
+
+    The loss in the history is the objective at the solution, divided by the number of users: the squared error of the
+    reconstruction of a user's history, and the penalty's share.
+
+    Args:
+        l2: λ, the strength of the regularisation, above 0: some hundreds for MovieLens; more for larger data.
+        seed: for the contract's sake; nothing here is random.
+        name: Keras's name of the model.
+
+    Attributes:
+        item_weights: B, float32 [n_items, n_items]: column j holds what each item says for item j.
+    """
+
+    def __init__(self, *, l2: float = 200.0, seed: int = 0, name: str | None = None) -> None:
+        super().__init__(seed=seed, name=name)
+        self.l2 = check_positive("l2", l2)
+
+    def create_variables(self) -> None:
+        """B, all zero."""
+        self.set_variable("item_weights", tf.zeros([self.n_items, self.n_items]))
+
+    def create_statistics(self) -> dict:
+        """The Gram matrix XᵀX."""
+        lengths = (self.history_splits[1:] - self.history_splits[:-1]).numpy()
+        self._state.sparse_gram = linalg.prefer_sparse_gram(lengths, self.n_items)
+        return {"gram": statistic([self.n_items, self.n_items])}
+
+    def accumulate(self, statistics: dict, users: Tensor) -> None:
+        """Add XᵀX of a batch of users."""
+        gram = linalg.gram(self.seen_items(users), self.n_items, sparse=self._state.sparse_gram)
+        statistics["gram"].assign_add(gram)
+
+    def solve(self, statistics: dict) -> float:
+        """B = I - P diag(P)⁻¹ with P = (XᵀX + λI)⁻¹."""
+        inverse = linalg.spd_inverse(_add_to_diagonal(statistics["gram"], tf.constant(self.l2)))
+        weights, reciprocals = _zero_diagonal_solution(inverse)
+        self.item_weights.assign(weights)
+        # With D = diag(P)⁻¹ the objective at the solution is tr(D) - nλ: put B = I - PD and XᵀX = P⁻¹ - λI into it.
+        return float((reciprocals - self.n_items * self.l2) / self.n_users)
+
+    def compute_loss(self, inputs: Tensor, training: bool = False) -> Tensor:
+        """The mean squared error of the reconstruction of a batch of users' histories, summed over items."""
+        history = self.seen_items(inputs)
+        error = tf.reduce_sum(tf.square(self.score(inputs)), axis=1)
+        # ‖x - xB‖² = ‖xB‖² - 2 x·xB + ‖x‖², where x is 1 on the history and 0 elsewhere.
+        error -= 2 * tf.reduce_sum(tf.gather(self.score(inputs), history, batch_dims=1), axis=1)
+        return tf.reduce_mean(error + tf.cast(history.row_lengths(), tf.float32))
+
+    def score(self, users: Tensor) -> Tensor:
+        """XB of the users' training histories: int32 [batch] → float32 [batch, n_items]."""
+        return self._product(self.seen_items(self.check_indices(users)))
+
+    def score_histories(self, histories: Tensor, ratings: Tensor = None) -> Tensor:
+        """XB of any histories, each item counted once: ragged int32 [batch, None] → float32 [batch, n_items]."""
+        rows = histories.value_rowids()
+        entries, _ = tf.unique(rows * self.n_items + tf.cast(histories.values, rows.dtype))
+        rows, items = entries // self.n_items, entries % self.n_items
+        return linalg.sparse_dense_product(rows, items, histories.nrows(), self.item_weights)
+
+    def score_pairs(self, users: Tensor, items: Tensor) -> Tensor:
+        """What the user's history says for one item: int32 [batch], int32 [batch] → float32 [batch]."""
+        users, items = self.check_indices(users, items)
+        history = self.seen_items(users)
+        rows = history.value_rowids()
+        weights = tf.gather_nd(self.item_weights, tf.stack([history.values, tf.gather(items, rows)], axis=1))
+        return tf.math.unsorted_segment_sum(weights, rows, tf.size(users))
+
+    def _product(self, history: Tensor) -> Tensor:
+        return linalg.sparse_dense_product(history.value_rowids(), history.values, history.nrows(), self.item_weights)
+
+
+@tf.function(autograph=False)
+def _add_to_diagonal(matrix: Tensor, value: Tensor) -> Tensor:
+    return tf.linalg.set_diag(matrix, tf.linalg.diag_part(matrix) + value)
+
+
+@tf.function(autograph=False)
+def _zero_diagonal_solution(inverse: Tensor) -> Tensor:
+    """B, and the sum of 1 / P_jj, which the loss is made of."""
+    reciprocals = 1.0 / tf.linalg.diag_part(inverse)
+    weights = tf.linalg.set_diag(-inverse * reciprocals[tf.newaxis, :], tf.zeros_like(reciprocals))
+    return weights, tf.reduce_sum(tf.cast(reciprocals, tf.float64))

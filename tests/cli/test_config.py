@@ -1,0 +1,77 @@
+"""Typed configurations."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tfrec.config import ConfigError, build_model, find_config, load_config, parse_config
+
+CONFIGS = sorted((Path(__file__).parents[2] / "configs").glob("*/*.yaml"))
+
+
+@pytest.fixture
+def file(tmp_path) -> Path:
+    path = tmp_path / "c.yaml"
+    path.write_text("name: c\ndata: {name: synthetic}\nmodel: {name: ease, l2: 1e2}\n")
+    return path
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_configuration_of_the_repository_is_valid(path):
+    config = load_config(path)
+    assert build_model(config).name == path.stem == config.model["name"]
+    assert config.protocol
+    assert config.name == f"{path.parent.name}-{path.stem}"
+
+
+def test_values_are_coerced_and_defaults_written_out(file):
+    """YAML reads 1e2 as a string."""
+    config = load_config(file)
+    assert config.model == {"name": "ease", "l2": 100.0, "seed": 0}
+    written = yaml.safe_load(config.to_yaml())
+    assert written["evaluation"]["k"] == [5, 10, 20]
+    assert written["split"] == {"method": "random", "test": 0.2, "by": "user", "seed": 42}
+    assert parse_config(written) == config
+
+
+def test_overrides(file):
+    config = load_config(file, ["model.l2=3", "name=other", "evaluation.k=[1, 2]", "split.seed=7"])
+    assert (config.name, config.model["l2"], config.evaluation.k, config.split.seed) == ("other", 3.0, (1, 2), 7)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.l3=5", r"unknown key model\.l3 \(did you mean l2\?\)"),
+        ("splitt.seed=5", r"unknown key splitt \(did you mean split\?\)"),
+        ("split.sed=5", r"unknown key split\.sed \(did you mean seed\?\)"),
+        ("model.name=eas", r"model\.name is 'eas' \(did you mean ease\?\); the models are"),
+        ("model.l2=much", r"model\.l2: .*number.* got 'much'"),
+        ("split.test=2", r"split\.test: .*less than 1, got 2"),
+        ("data.name=netflix", r"data\.name: .*'ml-100k'"),
+        ("name=../up", "name: "),
+        ("model.l2", "--set takes key=value"),
+        ("name.x=1", "name is a value, not a section"),
+        ("model.l2=[", "is not a YAML value"),
+        ("split.method=published", "a published split"),
+    ],
+)
+def test_what_does_not_fit_is_refused(file, override, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(file, [override])
+
+
+@pytest.mark.parametrize("content", ["", "- a\n- b\n", "name: [", "just text"])
+def test_files_that_are_no_configuration(tmp_path, content):
+    (tmp_path / "bad.yaml").write_text(content)
+    with pytest.raises(ConfigError, match=r"bad\.yaml"):
+        load_config(tmp_path / "bad.yaml")
+
+
+def test_configurations_that_come_with_tfrec_are_found_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("ml-100k/ease", "configs/ml-100k/ease.yaml"):
+        assert load_config(name).name == "ml-100k-ease"
+    with pytest.raises(ConfigError, match=r"did you mean ml-100k/ease\?"):
+        find_config("ml-100k/eese")

@@ -1,0 +1,113 @@
+"""TensorFlow linear algebra against numpy, scipy and LAPACK."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import linalg as scipy_linalg
+from scipy import sparse
+
+import tfrec
+from tfrec import linalg
+from tfrec._tf import tf
+
+
+def ragged(matrix: sparse.csr_array):
+    return tf.RaggedTensor.from_row_splits(matrix.indices.astype(np.int32), matrix.indptr.astype(np.int64))
+
+
+def binary(seed: int, n_users: int, n_items: int, density: float = 0.2) -> sparse.csr_array:
+    dense = np.random.default_rng(seed).random((n_users, n_items)) < density
+    return sparse.csr_array(dense.astype(np.float32))
+
+
+class TestGram:
+    @given(seed=st.integers(0, 99), n_users=st.integers(1, 12), n_items=st.sampled_from([1, 2, 7, 9, 40]))
+    def test_counts_users_who_have_both(self, seed, n_users, n_items):
+        matrix = binary(seed, n_users, n_items)
+        expected = matrix.toarray().T @ matrix.toarray()
+        for is_sparse in (False, True):
+            np.testing.assert_array_equal(linalg.gram(ragged(matrix), n_items, sparse=is_sparse), expected)
+
+    def test_sparse_where_that_is_cheaper(self):
+        assert linalg.prefer_sparse_gram(np.full(30_000, 27), 41_000)  # as Gowalla
+        assert not linalg.prefer_sparse_gram(np.full(6_040, 250), 3_706)  # as MovieLens-1M
+
+
+class TestSparseDenseProduct:
+    @given(seed=st.integers(0, 99), n_rows=st.integers(0, 9), n_columns=st.integers(1, 9))
+    def test_is_the_product(self, seed, n_rows, n_columns):
+        left = binary(seed, n_rows, n_columns, 0.4)
+        right = np.random.default_rng(seed).normal(size=(n_columns, 5)).astype(np.float32)
+        rows = ragged(left)
+        product = linalg.sparse_dense_product(rows.value_rowids(), rows.values, rows.nrows(), tf.constant(right))
+        np.testing.assert_allclose(product, left.toarray() @ right, rtol=1e-5, atol=1e-5)
+
+
+def random_spd(size: int, seed: int = 0) -> np.ndarray:
+    factor = np.random.default_rng(seed).normal(size=(size, size + 5))
+    return (factor @ factor.T / size + 0.1 * np.eye(size)).astype(np.float32)
+
+
+class TestInverse:
+    # 1 and 2: no blocks; 256 and 257: one leaf and two; 700: uneven blocks; 2100: blocks within blocks.
+    @pytest.mark.parametrize("size", [1, 2, 8, 255, 256, 257, 700, 2100])
+    def test_is_the_inverse_and_symmetric(self, size):
+        matrix = random_spd(size)
+        inverse = linalg.spd_inverse(matrix).numpy()
+        np.testing.assert_allclose(inverse @ matrix.astype(np.float64), np.eye(size), atol=2e-3)
+        np.testing.assert_allclose(inverse, inverse.T, rtol=1e-3, atol=1e-5)
+
+    def test_reads_the_lower_triangle_only(self):
+        matrix = random_spd(300)
+        lower = np.tril(matrix) + np.triu(np.full_like(matrix, np.nan), 1)
+        np.testing.assert_array_equal(linalg.spd_inverse(lower), linalg.spd_inverse(matrix))
+
+    @pytest.mark.parametrize("size", [3, 600])
+    @pytest.mark.parametrize("where", [0, -1])
+    def test_what_is_not_positive_definite(self, size, where):
+        matrix = np.eye(size, dtype=np.float32)
+        matrix[where, where] = -1
+        with pytest.raises(ValueError, match="not positive definite"):
+            linalg.spd_inverse(matrix)
+
+    def test_not_a_number(self):
+        with pytest.raises(ValueError, match="not positive definite"):
+            linalg.spd_inverse(np.full((3, 3), np.nan, np.float32))
+
+    @pytest.mark.parametrize("shape", [(2, 3), (0, 0), (2, 2, 2), (4,)])
+    def test_what_is_not_square(self, shape):
+        with pytest.raises(ValueError, match="one square matrix"):
+            linalg.spd_inverse(np.ones(shape, np.float32))
+
+
+def solution(inverse: np.ndarray) -> np.ndarray:
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0)
+    return weights
+
+
+def lapack_inverse(matrix: np.ndarray, prefix: str) -> np.ndarray:
+    factor, info = getattr(scipy_linalg.lapack, f"{prefix}potrf")(matrix, lower=1)
+    assert info == 0
+    inverse, info = getattr(scipy_linalg.lapack, f"{prefix}potri")(factor, lower=1)
+    assert info == 0
+    return np.tril(inverse) + np.tril(inverse, -1).T
+
+
+class TestOnTheRealGram:
+    """Random matrices don't show it: a real Gram matrix has a few huge eigenvalues and many small ones."""
+
+    @pytest.mark.parametrize("l2", [1.0, 10.0, 100.0, 500.0])
+    def test_error_is_that_of_lapack(self, tfrec_data, l2):
+        matrix = tfrec.data.movielens("1m", path=tfrec_data / "ml-1m").to_csr()
+        gram = linalg.gram(ragged(matrix), matrix.shape[1]).numpy()
+        np.testing.assert_array_equal(gram, (matrix.T @ matrix).toarray())
+        regularised = gram + l2 * np.eye(len(gram), dtype=np.float32)
+        exact = solution(lapack_inverse(regularised.astype(np.float64), "d"))
+
+        def error(inverse):
+            return np.linalg.norm(solution(inverse) - exact) / np.linalg.norm(exact)
+
+        ours, lapack = error(linalg.spd_inverse(regularised).numpy()), error(lapack_inverse(regularised, "s"))
+        assert ours <= 3 * lapack

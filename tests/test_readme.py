@@ -1,0 +1,87 @@
+"""Every command and snippet of the README, and the examples, executed."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@pytest.fixture
+def here(tfrec_data, tmp_path):
+    """An empty folder that looks like the repository to the commands."""
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    return tmp_path
+
+
+def run(here, *command) -> str:
+    bin_folder = Path(sys.executable).parent
+    environment = os.environ | {"PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=here, env=environment, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_python(here):
+    (snippet,) = blocks("python")
+    assert len([line for line in snippet.splitlines() if line and not line.startswith(("import", "from"))]) <= 10
+    output = run(here, sys.executable, "-c", snippet)
+    assert "ndcg" in output
+    assert (here / "exports" / "ease" / "1" / "saved_model.pb").is_file()
+    assert list((here / "logs").rglob("*tfevents*"))
+
+
+def test_shell(here):
+    commands, request = blocks("sh")
+    assert len(commands.splitlines()) <= 10
+    grpc, rest, board = free_port(), free_port(), free_port()
+    commands = commands.replace("tfrec serve exports", f"tfrec serve exports --port {grpc} --rest-api-port {rest}")
+    commands = commands.replace("tensorboard", f"tensorboard --port {board}")
+    request = request.replace("8501", str(rest)).replace(
+        "curl ", "curl -sf --retry 60 --retry-delay 1 --retry-all-errors "
+    )
+    script = f"set -e; trap 'kill $(jobs -p); wait' EXIT\n{commands}\n{request}"
+    output = run(here, "bash", "-c", script)
+    answer = json.loads(
+        output[output.rindex('{"predictions"') if '{"predictions"' in output else output.rindex("{\n") :]
+    )
+    assert len(answer["predictions"][0]["item_id"]) == 100
+    assert "written to runs/ease-300" in output
+    assert "exported to exports/ease/1" in output
+
+
+def test_quickstart_example(here):
+    output = run(here, sys.executable, ROOT / "examples" / "quickstart.py")
+    assert "val_ndcg@10" in output
+    assert "exported to exports/ease/1" in output
+
+
+def test_the_figures_are_those_of_the_configurations():
+    """The table of the README, against what `tfrec evaluate` holds the configuration to."""
+    from tfrec.config import load_config
+
+    expected = load_config(ROOT / "configs" / "ml-1m-ncf" / "ease.yaml").expected.metrics
+    row = re.search(r"^\| EASE.*\| (\.\d+) \| (\.\d+) \|", README, flags=re.MULTILINE)
+    assert row is not None
+    assert [float(row[1]), float(row[2])] == [expected["hit_rate@10"], expected["ndcg@10"]]
+
+
+def test_every_link_leads_somewhere():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target

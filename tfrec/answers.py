@@ -1,0 +1,233 @@
+"""Recommendations by raw id, on top of a model's scores."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfrec import ranking
+from tfrec._tf import Tensor, tf
+from tfrec.checks import check_integer
+from tfrec.recommendations import Recommendations
+from tfrec.vocabulary import Vocabulary
+
+# Rows ranked at once: bounds the score matrix, and is large enough to be fast.
+_BATCH = 1024
+# The largest k that is answered whatever the catalogue's size; `export` has it as its default max_k.
+MAX_K = 1000
+
+Ids = Sequence[str] | np.ndarray
+ItemLists = Ids | Sequence[Ids]
+
+
+class _Functions:
+    """The ranking functions of a model, compiled for the variables of its last `adapt`."""
+
+    def __init__(self, model: Any) -> None:
+        indices = tf.TensorSpec([None], tf.int32)
+        self.users = tf.function(
+            lambda users, k, exclude, exclude_seen: ranking.rank_users(
+                model, users, k, exclude, exclude_seen=exclude_seen
+            ),
+            reduce_retracing=True,
+            autograph=False,
+        )
+        self.histories = tf.function(
+            lambda histories, ratings, k, exclude, exclude_seen: ranking.rank_histories(
+                model, histories, ratings, k, exclude, exclude_seen=exclude_seen
+            ),
+            reduce_retracing=True,
+            autograph=False,
+        )
+        self.similar = tf.function(
+            lambda items, k: ranking.rank_similar(model, items, k),
+            input_signature=[indices, indices],
+            autograph=False,
+        )
+
+
+class RawIdAnswers:
+    """The part of a `Recommender` that takes and gives raw ids; the model keeps what it needs in `_state`."""
+
+    _state: Any
+
+    def _vocabulary(self, kind: str) -> Vocabulary:
+        if self._state.users is None:
+            raise ValueError(
+                f"{type(self).__name__} knows no data yet: call fit(train) or adapt(train) first, or tfrec.load it"
+            )
+        return self._state.users if kind == "user" else self._state.items
+
+    @property
+    def user_ids(self) -> np.ndarray:
+        """Raw user ids: object [n_users]."""
+        return self._vocabulary("user").ids
+
+    @property
+    def item_ids(self) -> np.ndarray:
+        """Raw item ids: object [n_items]."""
+        return self._vocabulary("item").ids
+
+    @property
+    def item_titles(self) -> np.ndarray | None:
+        """Titles of the items, object [n_items], or None."""
+        self._vocabulary("item")
+        return self._state.titles
+
+    @property
+    def n_users(self) -> int:
+        """The size of the user vocabulary."""
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        """The size of the item vocabulary."""
+        return len(self.item_ids)
+
+    def recommend(
+        self,
+        users: Ids,
+        k: int = 10,
+        *,
+        exclude_seen: bool = True,
+        exclude: ItemLists | None = None,
+    ) -> Recommendations:
+        """The best items for users; an unknown one, or one without training rows, gets the most popular items.
+
+        Args:
+            users: raw user ids.
+            k: how many items for each.
+            exclude_seen: leave out the items of the user's training history.
+            exclude: raw ids of items to leave out: one list for everybody, or a list for each user. Unknown ids are
+                ignored.
+
+        Returns:
+            `Recommendations`, one row a user.
+
+        Raises:
+            TypeError: an id is not a string.
+            ValueError: k is not positive, or `exclude` has another number of lists than there are users.
+        """
+        k = self._check_k(k)
+        indices = self._vocabulary("user").encode(users)
+        excluded = self._encode_exclusions(exclude, len(indices))
+        function = self._functions().users
+        answers = [
+            function(tf.constant(indices[rows]), _repeat(k, rows), _part(excluded, rows), bool(exclude_seen))
+            for rows in _batches(len(indices))
+        ]
+        return self._answer(answers, k, list(users))
+
+    def recommend_from_history(
+        self,
+        histories: Sequence[Ids],
+        k: int = 10,
+        *,
+        ratings: Sequence[Sequence[float]] | None = None,
+        exclude_seen: bool = True,
+        exclude: ItemLists | None = None,
+    ) -> Recommendations:
+        """The best items for people the model has never seen, from the items that they have liked.
+
+        Args:
+            histories: raw item ids, oldest first, a list for each person. Unknown items are ignored; with nothing left,
+                the answer is the most popular items.
+            k: how many items for each.
+            ratings: a rating for each item of the histories; used by the models of ratings.
+            exclude_seen: leave out the items of the history.
+            exclude: as in `recommend`.
+
+        Returns:
+            `Recommendations`, one row a history.
+
+        Raises:
+            TypeError, ValueError: as `recommend`; and for ratings that don't fit the histories, or are not finite.
+        """
+        k = self._check_k(k)
+        items = self._encode_lists("histories", histories, len(histories))
+        excluded = self._encode_exclusions(exclude, len(histories))
+        stars = None if ratings is None else _ragged_ratings(ratings, items)
+        function = self._functions().histories
+        answers = [
+            function(
+                items[rows],
+                _part(stars, rows),
+                _repeat(k, rows),
+                _part(excluded, rows),
+                bool(exclude_seen),
+            )
+            for rows in _batches(len(histories))
+        ]
+        return self._answer(answers, k, None)
+
+    def similar_items(self, items: Ids, k: int = 10) -> Recommendations:
+        """What the model recommends to somebody who likes one item: one row an item, empty for an unknown one."""
+        k = self._check_k(k)
+        indices = self._vocabulary("item").encode(items)
+        function = self._functions().similar
+        answers = [function(tf.constant(indices[rows]), _repeat(k, rows)) for rows in _batches(len(indices))]
+        return self._answer(answers, k, list(items))
+
+    def _check_k(self, k: int) -> int:
+        k = check_integer("k", k, minimum=1)
+        largest = max(self.n_items, MAX_K)
+        if k > largest:
+            raise ValueError(f"k is at most {largest} here (there are {self.n_items} items); got {k}")
+        return k
+
+    def _encode_lists(self, name: str, lists: Tensor, n_rows: int) -> Tensor:
+        """Ragged int32 [n_rows, None] of lists of raw item ids; -1 for unknown ones."""
+        if isinstance(lists, (str, bytes)) or any(isinstance(row, (str, bytes)) for row in lists):
+            raise TypeError(f"{name} takes a list of item ids for each row, such as [['50', '181']]; got {lists!r}")
+        if len(lists) != n_rows:
+            raise ValueError(f"{name} has {len(lists)} lists for {n_rows} rows: give one list for each row")
+        lengths = [len(row) for row in lists]
+        indices = self._vocabulary("item").encode([item for row in lists for item in row])
+        return tf.RaggedTensor.from_row_lengths(indices, np.asarray(lengths, np.int64))
+
+    def _encode_exclusions(self, exclude: ItemLists | None, n_rows: int) -> Tensor:
+        """`exclude`, one list for everybody or a list for each row, as `_encode_lists` has it; or None."""
+        if exclude is None:
+            return None
+        if isinstance(exclude, (str, bytes)):
+            raise TypeError(f"exclude takes a list of item ids, got the single id {exclude!r}: write [{exclude!r}]")
+        lists: list = list(exclude)
+        if not any(isinstance(row, (list, tuple, np.ndarray, set, frozenset)) for row in lists):
+            lists = [lists] * n_rows
+        return self._encode_lists("exclude", lists, n_rows)
+
+    def _functions(self) -> _Functions:
+        if self._state.functions is None:
+            self._vocabulary("user")
+            self._state.functions = _Functions(self)
+        return self._state.functions
+
+    def _answer(self, answers: list, k: int, query: list | None) -> Recommendations:
+        empty = np.zeros((0, k))
+        items = np.concatenate([empty.astype(np.int32), *(answer.item.numpy() for answer in answers)])
+        scores = np.concatenate([empty.astype(np.float32), *(answer.score.numpy() for answer in answers)])
+        titles = None if self.item_titles is None else Vocabulary(self.item_titles, "item").decode(items)
+        return Recommendations(self._vocabulary("item").decode(items), scores, query, titles)
+
+
+def _batches(n_rows: int) -> list[slice]:
+    return [slice(start, min(start + _BATCH, n_rows)) for start in range(0, n_rows, _BATCH)]
+
+
+def _repeat(k: int, rows: slice) -> Tensor:
+    return tf.fill([rows.stop - rows.start], k)
+
+
+def _part(lists: Tensor, rows: slice) -> Tensor:
+    return None if lists is None else lists[rows]
+
+
+def _ragged_ratings(ratings: Sequence[Sequence[float]], items: Tensor) -> Tensor:
+    """Ragged float32 ratings, one for each item of the histories."""
+    lengths = items.row_lengths().numpy()
+    if len(ratings) != len(lengths) or any(len(row) != n for row, n in zip(ratings, lengths, strict=True)):
+        raise ValueError("ratings must hold one number for each item of each history: the lengths differ")
+    values = np.array([value for row in ratings for value in row], dtype=np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError("ratings must be finite numbers; got NaN or an infinity")
+    return tf.RaggedTensor.from_row_splits(values, items.row_splits)

@@ -1,0 +1,234 @@
+"""The command line: thin commands over what the library does.
+
+Nothing heavy is imported before a command runs, so that `tfrec --help` answers at once.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tfrec._version import __version__
+
+
+class _Commands(click.Group):
+    """A group that suggests the nearest command for an unknown one, and lists commands in the order of the work."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+def _plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
+    """What tfrec refuses is one line and exit code 1; only a bug shows a traceback."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
+            if "--debug" in sys.argv:
+                raise
+            raise click.ClickException(str(error)) from error
+
+    return run
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="tfrec")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Recommender models for TensorFlow: train, evaluate, export, serve."""
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_plain_errors
+def datasets(name: str | None, as_json: bool) -> None:
+    """List the data sets, or fetch and describe one.
+
+    \b
+    Example: tfrec datasets ml-100k
+    """
+    from tfrec.data import datasets as known
+
+    if name is not None:
+        from tfrec.config import DataConfig
+        from tfrec.runs import load_data
+
+        names = [dataset.name for dataset in known()] + ["synthetic"]
+        if name not in names:
+            raise ValueError(f"there is no data set {name!r}: the data sets are {', '.join(names)}")
+        described = load_data(DataConfig(name=name)).describe()  # type: ignore[arg-type]
+        lines = [f"{key:13} {value}" for key, value in described.items() if value is not None]
+        click.echo(json.dumps(described, indent=2) if as_json else "\n".join(lines))
+        return
+    if as_json:
+        records = [{**vars(dataset), "path": dataset.path and str(dataset.path)} for dataset in known()]
+        click.echo(json.dumps(records, indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "users", "items", "interactions", "what", "where", box=None)
+    for dataset in known():
+        counts = [f"{count:,}" for count in (dataset.users, dataset.items, dataset.interactions)]
+        table.add_row(dataset.name, *counts, dataset.description, str(dataset.path or "not here yet"))
+    Console().print(table)
+
+
+@main.command()
+@click.argument("config")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: --set model.l2=300.")
+@click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs go.")
+@_plain_errors
+def train(config: str, overrides: tuple[str, ...], runs: Path) -> None:
+    """Fit and evaluate what a configuration says, into RUNS/<name>.
+
+    CONFIG is a YAML file, or the name of one that comes with tfrec.
+
+    \b
+    Example: tfrec train configs/ml-100k/ease.yaml --set model.l2=300 --set name=ease-300
+    """
+    from tfrec.config import load_config
+    from tfrec.runs import train as train_run
+
+    folder, report = train_run(load_config(config, overrides), runs)
+    click.echo(f"{report}\n\nwritten to {folder}")
+
+
+@main.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_plain_errors
+def evaluate(run_dir: Path, as_json: bool) -> None:
+    """Evaluate the model of a run directory again, on the test part of its configuration.
+
+    Exit code 1 if it falls short of what the configuration expects.
+
+    \b
+    Example: tfrec evaluate runs/ml-100k-ease
+    """
+    from tfrec import runs
+
+    config, model = runs.load(run_dir)
+    report = runs.evaluate(config, model, runs.prepare(config))
+    click.echo(report.to_json() if as_json else str(report))
+    shortfalls = runs.shortfalls(config, report)
+    if shortfalls:
+        raise ValueError("; ".join(shortfalls))
+
+
+@main.command()
+@click.argument("run_dir", type=click.Path(path_type=Path))
+@click.argument("export_dir", type=click.Path(path_type=Path))
+@click.option("--retrieval", type=click.Choice(["exact"]), default="exact", show_default=True)
+@click.option("--name", help="The name to serve it under; the model's own by default.")
+@click.option("-k", default=100, show_default=True, help="How many items the default signature answers.")
+@click.option("--max-k", default=1000, show_default=True, help="The most that a request may ask for.")
+@click.option("--version", type=int, help="The version's number; one more than the highest by default.")
+@click.option("--no-users", is_flag=True, help="Leave the users and their histories out.")
+@_plain_errors
+def export(
+    run_dir: Path, export_dir: Path, retrieval: str, name: str, k: int, max_k: int, version: int, no_users: bool
+) -> None:
+    """Write the model of a run directory as a SavedModel, EXPORT_DIR/<model>/<version>.
+
+    \b
+    Example: tfrec export runs/ml-100k-ease exports
+    """
+    from tfrec import runs
+    from tfrec.retrieval import Exact
+
+    _, model = runs.load(run_dir)
+    metrics = json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))
+    layer = {"exact": Exact}[retrieval]()
+    folder = model.export(
+        export_dir / (name or model.name),
+        retrieval=layer,
+        k=k,
+        max_k=max_k,
+        version=version,
+        users=not no_users,
+        metrics=metrics,
+    )
+    click.echo(f"exported to {folder}")
+
+
+@main.command()
+@click.argument("export_dir", type=click.Path(path_type=Path))
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address the stand-in listens on.")
+@click.option("--port", default=8500, show_default=True, help="The gRPC port; 0 takes any free one.")
+@click.option("--rest-api-port", default=8501, show_default=True, help="The REST port; 0 takes any free one.")
+@_plain_errors
+def serve(export_dir: Path, host: str, port: int, rest_api_port: int) -> None:
+    """Serve the models of an export folder until interrupted.
+
+    Starts tensorflow_model_server if it is on the PATH, else tfrec's stand-in, which speaks the same gRPC and REST.
+
+    \b
+    Example: tfrec serve exports
+    """
+    from tfrec.serving import launch
+
+    with launch.start(export_dir, host=host, grpc_port=port, rest_port=rest_api_port) as server:
+        server.wait_ready()
+        click.echo(f"{server.kind}: gRPC on {server.grpc_address}, REST on {server.rest_url}; Ctrl-C stops it")
+        try:
+            server.wait()
+        except KeyboardInterrupt:
+            click.echo("stopping")
+
+
+@main.command()
+@click.argument("export_dir", type=click.Path(path_type=Path))
+@click.option("--user", help="A raw user id.")
+@click.option("--history", help="Raw item ids, separated by commas: for a person the model has never seen.")
+@click.option("--exclude", default="", help="Raw item ids to leave out, separated by commas.")
+@click.option("-k", default=10, show_default=True, help="How many items.")
+@click.option("--model", help="Which model, if EXPORT_DIR holds several.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@_plain_errors
+def recommend(
+    export_dir: Path, user: str | None, history: str | None, exclude: str, k: int, model: str | None, as_json: bool
+) -> None:
+    """Recommend from an exported model, without a server.
+
+    \b
+    Example: tfrec recommend exports --user 196 -k 10
+             tfrec recommend exports --history 50,181
+    """
+    from tfrec.exported import Exported, find_export
+
+    if (user is None) == (history is None):
+        raise click.UsageError("give either --user or --history")
+    exported = Exported(find_export(export_dir, model))
+    left_out = _ids(exclude)
+    if user is not None:
+        answer = exported.recommend([user], k, exclude=left_out)
+    else:
+        answer = exported.recommend_from_history([_ids(history or "")], k, exclude=left_out)
+    frame = answer.to_frame().drop(columns="query")
+    click.echo(frame.to_json(orient="records", force_ascii=False) if as_json else frame.to_string(index=False))
+
+
+def _ids(listed: str) -> list[str]:
+    return [item.strip() for item in listed.split(",") if item.strip()]
+
+
+@main.command()
+@click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write what is shown as JSON, too.")
+@_plain_errors
+def demo(json_file: Path | None) -> None:
+    """Show the whole way on MovieLens-100K: data, fit, metrics, export, server, recommendations."""
+    from tfrec.demo import run
+
+    run(json_file)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,394 @@
+"""The contract that every model keeps.
+
+A model file says how its model scores and what it learns from; everything else (fitting again, histories,
+fallbacks, raw ids, ranking, saving, exporting) is written once, here and in the modules this one calls.
+"""
+
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Self
+
+import numpy as np
+
+from tfrec import callbacks as _callbacks
+from tfrec import saving as _saving
+from tfrec._tf import Tensor, tf, tfrs
+from tfrec.answers import MAX_K, RawIdAnswers
+from tfrec.checks import check_integer
+from tfrec.data import Interactions
+from tfrec.vocabulary import Vocabulary
+
+
+class Recommender(RawIdAnswers, tfrs.Model):
+    """A recommender as a Keras model.
+
+    Constructor arguments are keyword-only hyper-parameters, stored under their own names; the constructor does no work.
+    `fit` with `Interactions` does everything; the Keras spelling `adapt`, `compile`, `fit(training_data(train))` is the
+    same thing.
+
+    A subclass implements `create_variables`, `training_data`, `score` and `score_histories`, and either `compute_loss`
+    (gradient models) or what `ClosedFormRecommender` asks for.
+
+    Attributes:
+        user_ids, item_ids: object arrays, the vocabularies seen by `adapt`.
+        item_titles: object array of titles, or None.
+    """
+
+    default_epochs = 1
+
+    def __init__(self, *, seed: int = 0, name: str | None = None) -> None:
+        super().__init__(name=name or type(self).__name__.lower())
+        self.seed = check_integer("seed", seed, minimum=0)
+        # A namespace, because Keras neither wraps nor tracks it: what it holds is in no checkpoint and no SavedModel.
+        self._state = SimpleNamespace(users=None, sizes=None, variables=[])
+        self._state.mean_loss = tf.keras.metrics.Mean(name="loss")
+
+    # What a model is made of.
+
+    def get_config(self) -> dict:
+        """The constructor's arguments: `cls(**model.get_config())` is the same model, not fitted."""
+        parameters = list(inspect.signature(type(self).__init__).parameters)[1:]
+        return {name: getattr(self, name) for name in parameters}
+
+    @classmethod
+    def from_config(cls, config: dict) -> Self:
+        """The inverse of `get_config`."""
+        return cls(**config)
+
+    @property
+    def metrics(self) -> list:
+        """Keras's metrics, and the mean of the loss over the epoch."""
+        return [self._state.mean_loss, *super().metrics]
+
+    # Learning.
+
+    def adapt(self, train: Interactions) -> None:
+        """Learn the vocabularies, the histories and the sizes, and create the variables; forget any earlier fit.
+
+        Raises:
+            TypeError: `train` is not `Interactions`.
+            ValueError: it is empty.
+        """
+        if not isinstance(train, Interactions):
+            raise TypeError(f"adapt takes tfrec.data.Interactions, got {type(train).__name__}")
+        if len(train) == 0:
+            raise ValueError(f"{type(self).__name__} cannot be fitted to no interactions at all: {train!r} is empty")
+        matrix = train.to_csr("binary")
+        self.restore_data(train.user_ids, train.item_ids, train.item_titles, matrix.indptr, matrix.indices)
+
+    def restore_data(
+        self,
+        user_ids: np.ndarray,
+        item_ids: np.ndarray,
+        item_titles: np.ndarray | None,
+        history_splits: np.ndarray,
+        history_items: np.ndarray,
+    ) -> None:
+        """`adapt`, from the arrays that it keeps: what loading a saved model starts with.
+
+        Args:
+            user_ids: raw user ids, object [n_users].
+            item_ids: raw item ids, object [n_items].
+            item_titles: object [n_items], or None.
+            history_splits: int [n_users + 1]; user u has `history_items[history_splits[u]:history_splits[u + 1]]`.
+            history_items: int [n_entries], sorted for each user, each item at most once.
+        """
+        self._state.users = Vocabulary(user_ids, "user")
+        self._state.items = Vocabulary(item_ids, "item")
+        self._state.titles = item_titles
+        self._state.functions = None
+        counts = np.bincount(history_items, minlength=len(item_ids))
+        sizes = (len(user_ids), len(item_ids), len(history_items))
+        if sizes != self._state.sizes:
+            # All of them, so that the order of the weights, by which they are saved, is that of a fresh fit.
+            for name in self._state.variables:
+                delattr(self, name)
+            self._state.sizes, self._state.variables = sizes, []
+        with self.distribute_strategy.scope():
+            self.set_variable("history_splits", np.asarray(history_splits, np.int64))
+            self.set_variable("history_items", np.asarray(history_items, np.int32))
+            self.set_variable("item_counts", counts.astype(np.float32))
+            self.create_variables()
+            self._forget_training()
+        self.built = True
+
+    def set_variable(self, name: str, value: Any, *, trainable: bool = False) -> None:
+        """Create the variable `self.<name>`, or assign to it where an `adapt` to data of equal size made it."""
+        value = tf.convert_to_tensor(value)
+        if name in self._state.variables:
+            getattr(self, name).assign(value)
+        else:
+            setattr(self, name, tf.Variable(value, trainable=trainable, name=name))
+            self._state.variables.append(name)
+
+    def create_variables(self) -> None:
+        """Create (with `set_variable`) what the model learns, from `n_users`, `n_items` and the histories alone."""
+        raise NotImplementedError(f"{type(self).__name__} must implement create_variables")
+
+    def training_data(self, train: Interactions) -> Any:
+        """The `tf.data.Dataset` of what this model learns from."""
+        raise NotImplementedError(f"{type(self).__name__} must implement training_data")
+
+    def default_optimizer(self) -> Any:
+        """The optimizer of a `compile` (or `fit`) that names none."""
+        return tf.keras.optimizers.Adam()
+
+    def compile(self, optimizer: Any = None, **keras: Any) -> None:
+        """Keras's `compile`; without an optimizer, the model's own default."""
+        super().compile(optimizer=optimizer or self.default_optimizer(), **keras)
+        self._state.optimizer = tf.keras.optimizers.serialize(self.optimizer)
+
+    def _forget_training(self) -> None:
+        """Drop the functions that Keras compiled for the old variables, and the optimizer's state."""
+        self.train_function = self.test_function = self.predict_function = None
+        self.train_tf_function = None
+        self.stop_training = False
+        if self._is_compiled:
+            self.optimizer = tf.keras.optimizers.deserialize(self._state.optimizer)
+
+    def fit(
+        self,
+        x: Any = None,
+        *,
+        validation_data: Any = None,
+        epochs: int | None = None,
+        callbacks: Any = None,
+        **keras: Any,
+    ) -> Any:
+        """Fit the model, afresh if `x` is `Interactions`.
+
+        Args:
+            x: `Interactions`, or what `training_data` made of them (after `adapt` and `compile`).
+            validation_data: `Interactions` to evaluate after every epoch (`val_ndcg@10` and its kin in the logs), or
+                anything that Keras takes.
+            epochs: how many; None is the model's own default.
+            callbacks: of tf.keras.
+            keras: further arguments of Keras's `fit`.
+
+        Returns:
+            Keras's `History`.
+        """
+        self._state.hooks = _callbacks.EpochHooks()
+        own = [self._state.hooks]
+        users_own = _callbacks.prepare(callbacks)
+        if isinstance(validation_data, Interactions):
+            own.append(_callbacks.RankingValidation(validation_data, keras.pop("validation_freq", 1)))
+            validation_data = None
+        if isinstance(x, Interactions):
+            self.adapt(x)
+            x = self.training_data(x)
+        elif self._state.users is None:
+            raise ValueError(
+                f"{type(self).__name__} knows no data yet: fit takes tfrec.data.Interactions (got {type(x).__name__}), "
+                "or, after adapt(train), the data set training_data(train)"
+            )
+        if not self._is_compiled:
+            with self.distribute_strategy.scope():
+                self.compile()
+        return super().fit(
+            x,
+            validation_data=validation_data,
+            epochs=self.default_epochs if epochs is None else epochs,
+            callbacks=[*own, *users_own],
+            **keras,
+        )
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called before the first step of an epoch."""
+
+    def end_epoch(self, epoch: int) -> dict[str, float]:
+        """Called after the last step of an epoch, before validation; what it returns goes into the epoch's logs."""
+        return {}
+
+    def train_step(self, inputs: Tensor) -> dict:
+        """One step down the gradient of `compute_loss`; logs the mean loss of the epoch."""
+        with tf.GradientTape() as tape:
+            loss = self.compute_loss(inputs, training=True) + sum(self.losses)
+            # Replicas' gradients are added up, and each has only its share of the batch.
+            share = loss / tf.distribute.get_strategy().num_replicas_in_sync
+        self.optimizer.minimize(share, self.trainable_variables, tape=tape)
+        return self._log_loss(loss, inputs)
+
+    def test_step(self, inputs: Tensor) -> dict:
+        """The mean of `compute_loss` over a data set."""
+        return self._log_loss(self.compute_loss(inputs, training=False) + sum(self.losses), inputs)
+
+    def _log_loss(self, loss: Tensor, inputs: Tensor) -> dict:
+        batch = tf.shape(tf.nest.flatten(inputs)[0])[0]
+        self._state.mean_loss.update_state(loss, sample_weight=batch)
+        return {metric.name: metric.result() for metric in self.metrics}
+
+    def load_weights(self, filepath: str | Path, *args: Any, **keras: Any) -> Any:
+        """Keras's `load_weights`, refused with a clear error before `adapt` has made the variables."""
+        self._vocabulary("user")
+        return super().load_weights(filepath, *args, **keras)
+
+    # Scores, by index.
+
+    def score(self, users: Tensor) -> Tensor:
+        """Scores of all items: int32 [batch] of known users → float32 [batch, n_items]."""
+        raise NotImplementedError(f"{type(self).__name__} must implement score")
+
+    def score_histories(self, histories: Tensor, ratings: Tensor = None) -> Tensor:
+        """Scores of all items for unknown people: ragged int32 [batch, None] → float32 [batch, n_items]."""
+        raise NotImplementedError(f"{type(self).__name__} must implement score_histories")
+
+    def score_pairs(self, users: Tensor, items: Tensor) -> Tensor:
+        """Scores of pairs: int32 [batch], int32 [batch] → float32 [batch]."""
+        users, items = self.check_indices(users, items)
+        return tf.gather(self.score(users), items, batch_dims=1)
+
+    def call(self, inputs: Tensor) -> Tensor:
+        """`score_pairs` of `inputs`, a pair (users, items) or a dict with these two keys."""
+        users, items = (inputs["users"], inputs["items"]) if isinstance(inputs, dict) else inputs
+        return self.score_pairs(users, items)
+
+    def unknown_pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
+        """The score of pairs of which at least one side is unknown (-1): float32 [batch]."""
+        return tf.zeros(tf.shape(items), tf.float32)
+
+    def check_indices(self, users: Tensor, items: Tensor = None) -> Tensor:
+        """Users (and items) as int32 tensors; out of range is a clear error wherever the values are known."""
+        users = _check_range("user", users, self.n_users)
+        return users if items is None else (users, _check_range("item", items, self.n_items))
+
+    @property
+    def recommendable(self) -> Tensor:
+        """Which items have training rows: bool [n_items]. The others are never recommended."""
+        return self.item_counts > 0
+
+    def seen_items(self, users: Tensor) -> Tensor:
+        """The training items of users, ragged int32 [batch, None]; an unknown user (-1) has none."""
+        known = tf.maximum(users, 0)
+        starts = tf.gather(self.history_splits, known)
+        ends = tf.where(users >= 0, tf.gather(self.history_splits, known + 1), starts)
+        return tf.gather(self.history_items, tf.ragged.range(starts, ends, row_splits_dtype=tf.int64))
+
+    def has_history(self, users: Tensor) -> Tensor:
+        """Which users have training rows: bool [batch]; -1 has none."""
+        known = tf.maximum(users, 0)
+        rows = tf.gather(self.history_splits, known + 1) > tf.gather(self.history_splits, known)
+        return tf.logical_and(users >= 0, rows)
+
+    def ranking_scores(self, users: Tensor) -> Tensor:
+        """What ranks the items: `score`, and the popularity of the items for a user without training rows.
+
+        Args:
+            users: int32 [batch]; -1 is an unknown user.
+
+        Returns:
+            float32 [batch, n_items], nothing masked.
+        """
+        known = self.has_history(users)[:, tf.newaxis]
+        return tf.where(known, self.score(tf.maximum(users, 0)), self.item_counts[tf.newaxis, :])
+
+    def ranking_scores_from_histories(self, histories: Tensor, ratings: Tensor = None) -> Tensor:
+        """What ranks the items: `score_histories`, and the popularity of the items where a history is empty."""
+        known = (histories.row_lengths() > 0)[:, tf.newaxis]
+        return tf.where(known, self.score_histories(histories, ratings), self.item_counts[tf.newaxis, :])
+
+    # The way out.
+
+    def evaluate(
+        self,
+        x: Any = None,
+        *,
+        k: Sequence[int] = (5, 10, 20),
+        candidates: Any = None,
+        exclude_seen: bool = True,
+        **keras: Any,
+    ) -> Any:
+        """The figures of `tfrec.evaluate` for `Interactions`; Keras's `evaluate` for anything else.
+
+        Args:
+            x: test `Interactions`, or what Keras takes (the result is then the mean loss).
+            k: the cutoffs, as in `tfrec.evaluate`.
+            candidates: what is ranked, likewise; None ranks all items.
+            exclude_seen: leave out what a user has in training, likewise.
+            keras: arguments of Keras's `evaluate`; of these, `Interactions` heed only `batch_size`.
+        """
+        if not isinstance(x, Interactions):
+            if keras.get("_use_cached_eval_dataset"):  # `fit` validates, which it does before any callback runs
+                self._state.hooks.finish_epoch()
+            return super().evaluate(x, **keras)
+        from tfrec.evaluation import evaluate
+
+        return evaluate(
+            self,
+            x,
+            k=k,
+            candidates=candidates,
+            exclude_seen=exclude_seen,
+            batch_size=keras.get("batch_size") or 1024,
+        )
+
+    def save(self, path: str | Path, overwrite: bool = True, options: Any = None, **_: Any) -> None:
+        """Save the model as a folder, from which `tfrec.load(path)` makes one with the same scores.
+
+        Args:
+            path: the folder; written aside and renamed, so that it is never half-written.
+            overwrite: replace an existing folder of a saved model; else it is an error.
+            options: ignored; Keras's callbacks pass it.
+
+        Raises:
+            FileExistsError: `path` is there, and `overwrite` is False or it is not a saved model.
+        """
+        _saving.save(self, path, overwrite=overwrite)
+
+    def export(
+        self,
+        path: str | Path,
+        *,
+        retrieval: Any = None,
+        k: int = 100,
+        max_k: int = MAX_K,
+        exclude_seen: bool = True,
+        version: int | None = None,
+        users: bool = True,
+        metrics: Any = None,
+    ) -> Path:
+        """Write a SavedModel for TensorFlow Serving as `path/<version>`; see `tfrec.export.export`, which this calls.
+
+        Args:
+            path: the model's folder; its last component is the name under which it is served.
+            retrieval: a layer of `tfrec.retrieval`; None is `Exact()`.
+            k: how many items the default signature answers.
+            max_k: the largest k that a request may ask for.
+            exclude_seen: leave out what a user (or history) has seen already.
+            version: a positive integer; None is one more than the highest there.
+            users: with the users' histories and signatures; without, only signatures that need none.
+            metrics: figures to keep in the metadata, by name.
+
+        Returns:
+            The path of the new version.
+        """
+        from tfrec.export import export
+
+        return export(
+            self,
+            path,
+            retrieval=retrieval,
+            k=k,
+            max_k=max_k,
+            exclude_seen=exclude_seen,
+            version=version,
+            users=users,
+            metrics=metrics,
+        )
+
+
+class ImplicitRecommender(Recommender):
+    """A model that ranks: its scores order items and mean nothing else."""
+
+
+def _check_range(kind: str, indices: Tensor, size: int) -> Tensor:
+    indices = tf.cast(tf.convert_to_tensor(indices), tf.int32)
+    if tf.executing_eagerly() and tf.size(indices):
+        low, high = int(tf.reduce_min(indices)), int(tf.reduce_max(indices))
+        if low < 0 or high >= size:
+            raise ValueError(
+                f"{kind} indices are from 0 to {size - 1}; got {low if low < 0 else high}. For raw ids use recommend"
+            )
+    return indices

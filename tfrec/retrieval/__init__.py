@@ -1,0 +1,5 @@
+"""Keras layers from query vectors to the best candidates."""
+
+from tfrec.retrieval.exact import Exact
+
+__all__ = ["Exact"]
