@@ -1,0 +1,89 @@
+"""What `evaluate` refuses, and what it says."""
+
+import numpy as np
+import pytest
+
+from tfrec.evaluation import NonFiniteScoresError, evaluate
+
+
+@pytest.mark.parametrize(("score", "word"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "minus infinity")])
+@pytest.mark.parametrize("batch_size", [1, 4, 1024])
+def test_a_score_that_is_not_finite_is_named(make, score, word, batch_size):
+    model, test = make()
+    user = int(np.unique(test.user)[7])
+    model.scores[user, 11].assign(score)
+    message = rf"model 'table' gave {word} for user '{test.user_ids[user]}' \(item '{model.item_ids[11]}'\)"
+    with pytest.raises(NonFiniteScoresError, match=message):
+        evaluate(model, test, batch_size=batch_size)
+
+
+def test_a_masked_score_must_be_finite_too(make):
+    model, test = make()
+    user = next(user for user in np.unique(test.user) if model.rows[user])
+    model.scores[user, model.rows[user][0]].assign(np.nan)
+    with pytest.raises(NonFiniteScoresError, match=f"user '{test.user_ids[user]}'"):
+        evaluate(model, test)
+
+
+def test_the_first_user_is_named_of_a_model_that_has_diverged(make):
+    model, test = make()
+    model.scores.assign(np.full(model.scores.shape, np.nan, np.float32))
+    name = test.user_ids[np.unique(test.user)[0]]
+    with pytest.raises(ValueError, match=rf"user '{name}' \(item '{model.item_ids[0]}'\)"):
+        evaluate(model, test)
+
+
+def test_scores_of_users_that_are_not_evaluated_do_not_matter(make):
+    model, test = make()
+    model.scores[int(test.user[0])].assign(np.full(model.n_items, np.nan, np.float32))
+    evaluate(model, test.select(test.user != test.user[0]))
+
+
+def test_scores_of_a_wrong_width(make):
+    model, test = make()
+    scores = model.ranking_scores
+    model.ranking_scores = lambda users: scores(users)[:, 1:]
+    with pytest.raises(ValueError, match=r"must be \[batch, 40\], a score for each item; got \[None, 39\]"):
+        evaluate(model, test)
+
+
+def test_an_empty_test_set(make):
+    model, test = make()
+    with pytest.raises(ValueError, match="the test set 'made up' is empty"):
+        evaluate(model, test.select(np.zeros(len(test), bool)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"k": 0}, ValueError, "k must be an integer of at least 1; got 0"),
+        ({"k": [5, -1]}, ValueError, "k must be an integer of at least 1; got -1"),
+        ({"k": [5, 2.5]}, TypeError, "k must be an integer of at least 1; got 2.5"),
+        ({"k": "10"}, TypeError, "k must be an integer of at least 1; got '1'"),
+        ({"k": True}, TypeError, "k must be an integer of at least 1; got True"),
+        ({"k": []}, ValueError, "k must name at least one"),
+        ({"k": [5, 5]}, ValueError, "k must not repeat"),
+        ({"metrics": []}, ValueError, "metrics must name at least one"),
+        ({"metrics": ["ndcg", "ndcg"]}, ValueError, "metrics must not repeat"),
+        ({"metrics": ["ndgc"]}, ValueError, "unknown metric 'ndgc'. Did you mean 'ndcg'?"),
+        ({"batch_size": 0}, ValueError, "batch_size must be an integer of at least 1; got 0"),
+        ({"batch_size": 10.0}, TypeError, "batch_size must be an integer of at least 1; got 10.0"),
+        ({"candidates": np.zeros((3, 3))}, TypeError, "candidates must be tfrec.data.Candidates or None; got ndarray"),
+    ],
+)
+def test_bad_arguments(make, arguments, error, message):
+    model, test = make()
+    with pytest.raises(error, match=message):
+        evaluate(model, test, **arguments)
+
+
+def test_arguments_in_the_wrong_order(make):
+    model, test = make()
+    with pytest.raises(TypeError, match=r"model must be a tfrec Recommender; got Interactions"):
+        evaluate(test, model)
+
+
+def test_a_frame_is_no_test_set(make):
+    model, test = make()
+    with pytest.raises(TypeError, match=r"test must be tfrec.data.Interactions; got DataFrame"):
+        evaluate(model, test.to_frame())
