@@ -4,6 +4,7 @@ Nothing heavy is imported before a command runs, so that `tfrec --help` answers 
 """
 
 import json
+import signal
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -175,6 +176,7 @@ def serve(export_dir: Path, host: str, port: int, rest_api_port: int) -> None:
     """
     from tfrec.serving import launch
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # being told to stop is being interrupted
     with launch.start(export_dir, host=host, grpc_port=port, rest_port=rest_api_port) as server:
         server.wait_ready()
         click.echo(f"{server.kind}: gRPC on {server.grpc_address}, REST on {server.rest_url}; Ctrl-C stops it")

@@ -78,7 +78,8 @@ def exports(tmp_path_factory) -> Path:
 
 
 class TestServe:
-    def test_answers_until_interrupted(self, exports):
+    @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+    def test_answers_until_interrupted(self, exports, how):
         server = start("serve", exports, "--port", "0", "--rest-api-port", "0")
         line = ""
         while "REST on" not in line:
@@ -93,7 +94,7 @@ class TestServe:
         with urllib.request.urlopen(request, timeout=30) as response:
             answer = json.load(response)["predictions"][0]
         assert len(answer["item_id"]) == 100
-        server.send_signal(signal.SIGINT)
+        server.send_signal(how)
         assert server.wait(timeout=60) == 0
         assert processes_of(server.pid) == []
 
