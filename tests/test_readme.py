@@ -58,9 +58,9 @@ def test_shell(here):
     )
     script = f"set -e; trap 'kill $(jobs -p); wait' EXIT\n{commands}\n{request}"
     output = run(here, "bash", "-c", script)
-    answer = json.loads(
-        output[output.rindex('{"predictions"') if '{"predictions"' in output else output.rindex("{\n") :]
-    )
+    found = re.search(r'\{\s*"predictions"', output)
+    assert found is not None, output
+    answer, _ = json.JSONDecoder().raw_decode(output[found.start() :])
     assert len(answer["predictions"][0]["item_id"]) == 100
     assert "written to runs/ease-300" in output
     assert "exported to exports/ease/1" in output

@@ -4,6 +4,7 @@ Nothing heavy is imported before a command runs, so that `tfrec --help` answers 
 """
 
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -43,6 +44,9 @@ def _plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug: bool) -> None:
     """Recommender models for TensorFlow: train, evaluate, export, serve."""
+    if not debug:
+        # What goes wrong reaches a person as an exception; what TensorFlow's libraries log besides is for developers.
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
 @main.command()
@@ -73,12 +77,12 @@ def datasets(name: str | None, as_json: bool) -> None:
         click.echo(json.dumps(records, indent=2))
         return
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("name", "users", "items", "interactions", "what", "where", box=None)
+    table = Table("name", "users", "items", "interactions", Column("where", overflow="fold"), box=None)
     for dataset in known():
         counts = [f"{count:,}" for count in (dataset.users, dataset.items, dataset.interactions)]
-        table.add_row(dataset.name, *counts, dataset.description, str(dataset.path or "not here yet"))
+        table.add_row(dataset.name, *counts, str(dataset.path or "not here yet"))
     Console().print(table)
 
 

@@ -50,7 +50,7 @@ def _data(console: Console, shown: dict) -> Interactions:
             console.print(f"MovieLens-100K is not to be had here: {error}\n")
             console.print("[bold]This demo goes on with synthetic data of the same size.[/bold]")
             data = synthetic()
-        console.print(repr(data), markup=False)
+        console.print(repr(data), markup=False, soft_wrap=True)
     shown["data"] = data.describe()
     return data
 
@@ -68,7 +68,8 @@ def _fit(console: Console, shown: dict, data: Interactions) -> Any:
             console.print(f"{name:10} fitted to {len(train):,} interactions in {perf_counter() - started:.2f} s")
     with _step(console, "3. Evaluation: all items ranked, seen ones left out"):
         reports = {name: model.evaluate(test) for name, model in models.items()}
-        console.print(comparison_table(reports), markup=False)
+        at_k = [name for name in reports["EASE"] if name.endswith(f"@{_K}")]
+        console.print(comparison_table(reports, at_k), markup=False, soft_wrap=True)
     shown["metrics"] = {name: report.to_dict() for name, report in reports.items()}
     return models["EASE"]
 
