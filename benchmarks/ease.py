@@ -14,6 +14,7 @@ import platform
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from time import perf_counter
@@ -95,7 +96,7 @@ def compare(arguments: argparse.Namespace) -> dict:
         ours, model = timed(lambda: fit(train, arguments.l2))
         by_dense, gram = timed(lambda: dense_gram(train))
         by_sparse, _ = timed(lambda: sparse_gram(train))
-        solve, weights = timed(lambda gram=gram: peer_weights(gram, arguments.l2))
+        solve, weights = timed(partial(peer_weights, gram, arguments.l2))
         for name, value in (("tfrec", ours), ("dense gram", by_dense), ("sparse gram", by_sparse)):
             seconds[name].append(value)
         seconds["peer"].append(min(by_dense, by_sparse) + solve)
@@ -152,8 +153,10 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.cold:
         train, _ = split(arguments.data)
-        sides = {"tfrec": lambda: fit(train, arguments.l2)}
-        sides["peer"] = lambda: peer_weights(dense_gram(train), arguments.l2)  # type: ignore[assignment,return-value]
+        sides: dict[str, Callable[[], Any]] = {
+            "tfrec": lambda: fit(train, arguments.l2),
+            "peer": lambda: peer_weights(dense_gram(train), arguments.l2),
+        }
         print(timed(sides[arguments.cold])[0])
         return
     result = compare(arguments)

@@ -68,7 +68,7 @@ def datasets(name: str | None, as_json: bool) -> None:
         names = [dataset.name for dataset in known()] + ["synthetic"]
         if name not in names:
             raise ValueError(f"there is no data set {name!r}: the data sets are {', '.join(names)}")
-        described = load_data(DataConfig(name=name)).describe()  # type: ignore[arg-type]
+        described = load_data(DataConfig.model_validate({"name": name})).describe()
         lines = [f"{key:13} {value}" for key, value in described.items() if value is not None]
         click.echo(json.dumps(described, indent=2) if as_json else "\n".join(lines))
         return
