@@ -156,3 +156,13 @@ class TestDatasets:
         monkeypatch.setenv("TFREC_CACHE", str(tmp_path / "cache"))
         monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
         assert "TFREC_DATA" in run("datasets", "ml-100k", code=1)
+
+
+class TestConfigurationsOfTheRepository:
+    """Each reaches the figures that it says it reaches."""
+
+    @pytest.mark.parametrize("model", ["ease", "popularity"])
+    @pytest.mark.parametrize("data", ["ml-100k", "ml-1m", "ml-1m-ncf"])
+    def test_reaches_its_expected_figures(self, run, tfrec_data, tmp_path, data, model):
+        run("train", f"{data}/{model}", "--runs", tmp_path)
+        run("evaluate", tmp_path / f"{data}-{model}")
