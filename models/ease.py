@@ -58,18 +58,19 @@ class EASE(ClosedFormRecommender):
 
     def solve(self, statistics: dict) -> float:
         """B = I - P diag(P)⁻¹ with P = (XᵀX + λI)⁻¹."""
-        inverse = linalg.spd_inverse(_add_to_diagonal(statistics["gram"], tf.constant(self.l2)))
-        weights, reciprocals = _zero_diagonal_solution(inverse)
+        gram = statistics["gram"]
+        inverse = linalg.spd_inverse(_add_to_diagonal(gram, tf.constant(self.l2)))
+        weights, objective = _solution(inverse, gram)
         self.item_weights.assign(weights)
-        # With D = diag(P)⁻¹ the objective at the solution is tr(D) - nλ: put B = I - PD and XᵀX = P⁻¹ - λI into it.
-        return float((reciprocals - self.n_items * self.l2) / self.n_users)
+        return float(objective / self.n_users)
 
     def compute_loss(self, inputs: Tensor, training: bool = False) -> Tensor:
         """The mean squared error of the reconstruction of a batch of users' histories, summed over items."""
         history = self.seen_items(inputs)
-        error = tf.reduce_sum(tf.square(self.score(inputs)), axis=1)
+        scores = self.score(inputs)
         # ‖x - xB‖² = ‖xB‖² - 2 x·xB + ‖x‖², where x is 1 on the history and 0 elsewhere.
-        error -= 2 * tf.reduce_sum(tf.gather(self.score(inputs), history, batch_dims=1), axis=1)
+        error = tf.reduce_sum(tf.square(scores), axis=1)
+        error -= 2 * tf.reduce_sum(tf.gather(scores, history, batch_dims=1), axis=1)
         return tf.reduce_mean(error + tf.cast(history.row_lengths(), tf.float32))
 
     def score(self, users: Tensor) -> Tensor:
@@ -78,6 +79,7 @@ class EASE(ClosedFormRecommender):
 
     def score_histories(self, histories: Tensor, ratings: Tensor = None) -> Tensor:
         """XB of any histories, each item counted once: ragged int32 [batch, None] → float32 [batch, n_items]."""
+        histories = self.check_histories(histories)
         rows = histories.value_rowids()
         entries, _ = tf.unique(rows * self.n_items + tf.cast(histories.values, rows.dtype))
         rows, items = entries // self.n_items, entries % self.n_items
@@ -101,8 +103,9 @@ def _add_to_diagonal(matrix: Tensor, value: Tensor) -> Tensor:
 
 
 @tf.function(autograph=False)
-def _zero_diagonal_solution(inverse: Tensor) -> Tensor:
-    """B, and the sum of 1 / P_jj, which the loss is made of."""
-    reciprocals = 1.0 / tf.linalg.diag_part(inverse)
-    weights = tf.linalg.set_diag(-inverse * reciprocals[tf.newaxis, :], tf.zeros_like(reciprocals))
-    return weights, tf.reduce_sum(tf.cast(reciprocals, tf.float64))
+def _solution(inverse: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
+    """B, and the objective at it, which is tr(XᵀX) - tr(XᵀX B): the gradient vanishes off the diagonal."""
+    weights = -inverse / tf.linalg.diag_part(inverse)[tf.newaxis, :]
+    weights = tf.linalg.set_diag(weights, tf.zeros_like(weights[0]))
+    errors = tf.linalg.diag_part(gram) - tf.reduce_sum(gram * weights, axis=0)
+    return weights, tf.reduce_sum(tf.cast(errors, tf.float64))

@@ -1,22 +1,21 @@
 """Recommendations by raw id, on top of a model's scores."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tfrec import ranking
 from tfrec._tf import Tensor, tf
-from tfrec.checks import check_integer
+from tfrec.checks import check_flag, check_integer
 from tfrec.recommendations import Recommendations
-from tfrec.vocabulary import Vocabulary
+from tfrec.vocabulary import Ids, Vocabulary, check_id_lists, check_ids
 
 # Rows ranked at once: bounds the score matrix, and is large enough to be fast.
 _BATCH = 1024
 # The largest k that is answered whatever the catalogue's size; `export` has it as its default max_k.
 MAX_K = 1000
 
-Ids = Sequence[str] | np.ndarray
 ItemLists = Ids | Sequence[Ids]
 
 
@@ -54,7 +53,7 @@ class RawIdAnswers:
     def _vocabulary(self, kind: str) -> Vocabulary:
         if self._state.users is None:
             raise ValueError(
-                f"{type(self).__name__} knows no data yet: call fit(train) or adapt(train) first, or tfrec.load it"
+                f"{type(self).__name__} knows no data yet: call fit(train) first, or tfrec.load a saved model"
             )
         return self._state.users if kind == "user" else self._state.items
 
@@ -108,15 +107,16 @@ class RawIdAnswers:
             TypeError: an id is not a string.
             ValueError: k is not positive, or `exclude` has another number of lists than there are users.
         """
-        k = self._check_k(k)
+        k, exclude_seen = self._check_k(k), check_flag("exclude_seen", exclude_seen)
+        users = check_ids("user", users)
         indices = self._vocabulary("user").encode(users)
         excluded = self._encode_exclusions(exclude, len(indices))
         function = self._functions().users
         answers = [
-            function(tf.constant(indices[rows]), _repeat(k, rows), _part(excluded, rows), bool(exclude_seen))
+            function(tf.constant(indices[rows]), _repeat(k, rows), _part(excluded, rows), exclude_seen)
             for rows in _batches(len(indices))
         ]
-        return self._answer(answers, k, list(users))
+        return self._answer(answers, k, users)
 
     def recommend_from_history(
         self,
@@ -143,9 +143,10 @@ class RawIdAnswers:
         Raises:
             TypeError, ValueError: as `recommend`; and for ratings that don't fit the histories, or are not finite.
         """
-        k = self._check_k(k)
-        items = self._encode_lists("histories", histories, len(histories))
-        excluded = self._encode_exclusions(exclude, len(histories))
+        k, exclude_seen = self._check_k(k), check_flag("exclude_seen", exclude_seen)
+        items = self._encode_lists("histories", histories)
+        n_rows = int(items.nrows())
+        excluded = self._encode_exclusions(exclude, n_rows)
         stars = None if ratings is None else _ragged_ratings(ratings, items)
         function = self._functions().histories
         answers = [
@@ -154,19 +155,20 @@ class RawIdAnswers:
                 _part(stars, rows),
                 _repeat(k, rows),
                 _part(excluded, rows),
-                bool(exclude_seen),
+                exclude_seen,
             )
-            for rows in _batches(len(histories))
+            for rows in _batches(n_rows)
         ]
         return self._answer(answers, k, None)
 
     def similar_items(self, items: Ids, k: int = 10) -> Recommendations:
         """What the model recommends to somebody who likes one item: one row an item, empty for an unknown one."""
         k = self._check_k(k)
+        items = check_ids("item", items)
         indices = self._vocabulary("item").encode(items)
         function = self._functions().similar
         answers = [function(tf.constant(indices[rows]), _repeat(k, rows)) for rows in _batches(len(indices))]
-        return self._answer(answers, k, list(items))
+        return self._answer(answers, k, items)
 
     def _check_k(self, k: int) -> int:
         k = check_integer("k", k, minimum=1)
@@ -175,34 +177,43 @@ class RawIdAnswers:
             raise ValueError(f"k is at most {largest} here (there are {self.n_items} items); got {k}")
         return k
 
-    def _encode_lists(self, name: str, lists: Tensor, n_rows: int) -> Tensor:
+    def _encode_lists(self, name: str, lists: Sequence[Ids], n_rows: int | None = None) -> Tensor:
         """Ragged int32 [n_rows, None] of lists of raw item ids; -1 for unknown ones."""
-        if isinstance(lists, (str, bytes)) or any(isinstance(row, (str, bytes)) for row in lists):
-            raise TypeError(f"{name} takes a list of item ids for each row, such as [['50', '181']]; got {lists!r}")
-        if len(lists) != n_rows:
-            raise ValueError(f"{name} has {len(lists)} lists for {n_rows} rows: give one list for each row")
-        lengths = [len(row) for row in lists]
-        indices = self._vocabulary("item").encode([item for row in lists for item in row])
-        return tf.RaggedTensor.from_row_lengths(indices, np.asarray(lengths, np.int64))
+        rows = check_id_lists(name, lists)
+        if n_rows is not None and len(rows) != n_rows:
+            raise ValueError(f"{name} has {len(rows)} lists for {n_rows} rows: give one list for each row")
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        indices = self._vocabulary("item").encode([item for row in rows for item in row])
+        return tf.RaggedTensor.from_row_lengths(indices, lengths)
 
     def _encode_exclusions(self, exclude: ItemLists | None, n_rows: int) -> Tensor:
         """`exclude`, one list for everybody or a list for each row, as `_encode_lists` has it; or None."""
         if exclude is None:
             return None
-        if isinstance(exclude, (str, bytes)):
-            raise TypeError(f"exclude takes a list of item ids, got the single id {exclude!r}: write [{exclude!r}]")
-        lists: list = list(exclude)
-        if not any(isinstance(row, (list, tuple, np.ndarray, set, frozenset)) for row in lists):
-            lists = [lists] * n_rows
-        return self._encode_lists("exclude", lists, n_rows)
+        if isinstance(exclude, Iterable) and not isinstance(exclude, (str, bytes, Mapping)):
+            listed: list = list(exclude)
+            flat = all(isinstance(item, (str, bytes)) or not isinstance(item, Iterable) for item in listed)
+            exclude = [check_ids("item", listed)] * n_rows if flat else listed
+        elif isinstance(exclude, (str, bytes)):
+            check_ids("item", exclude)
+        return self._encode_lists("exclude", exclude, n_rows)
+
+    def check_answers(self) -> None:
+        """Raise a `ValueError` if the model cannot answer yet."""
+        self._vocabulary("user")
 
     def _functions(self) -> _Functions:
+        self.check_answers()
         if self._state.functions is None:
-            self._vocabulary("user")
             self._state.functions = _Functions(self)
         return self._state.functions
 
     def _answer(self, answers: list, k: int, query: list | None) -> Recommendations:
+        if not all(bool(answer.finite) for answer in answers):
+            raise ValueError(
+                f"{type(self).__name__} gives scores that are not finite, so nothing can be ranked: its fit diverged "
+                "(a smaller learning rate?), or its weights are damaged"
+            )
         empty = np.zeros((0, k))
         items = np.concatenate([empty.astype(np.int32), *(answer.item.numpy() for answer in answers)])
         scores = np.concatenate([empty.astype(np.float32), *(answer.score.numpy() for answer in answers)])
@@ -224,10 +235,15 @@ def _part(lists: Tensor, rows: slice) -> Tensor:
 
 def _ragged_ratings(ratings: Sequence[Sequence[float]], items: Tensor) -> Tensor:
     """Ragged float32 ratings, one for each item of the histories."""
-    lengths = items.row_lengths().numpy()
-    if len(ratings) != len(lengths) or any(len(row) != n for row, n in zip(ratings, lengths, strict=True)):
+    try:
+        rows = [np.asarray(row, dtype=np.float32) for row in ratings]
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"ratings takes a list of numbers for each history, such as [[4.0, 5.0]]; got {ratings!r}"
+        ) from error
+    if [row.shape for row in rows] != [(length,) for length in items.row_lengths().numpy()]:
         raise ValueError("ratings must hold one number for each item of each history: the lengths differ")
-    values = np.array([value for row in ratings for value in row], dtype=np.float32)
+    values = np.concatenate([np.zeros(0, np.float32), *rows])
     if not np.isfinite(values).all():
         raise ValueError("ratings must be finite numbers; got NaN or an infinity")
     return tf.RaggedTensor.from_row_splits(values, items.row_splits)

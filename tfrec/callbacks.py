@@ -1,12 +1,13 @@
 """Keras callbacks that `Recommender.fit` puts in front of the user's, and what it checks about the user's."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import numpy as np
 
 from tfrec._tf import tf
+from tfrec.checks import check_integer
 
 # Metrics that are better when smaller; every other metric of the evaluator is better when larger.
 _MINIMISED = ("loss", "rmse", "mae", "mse")
@@ -29,6 +30,7 @@ class EpochHooks(tf.keras.callbacks.Callback):
         """Let the model finish its epoch, once; closed-form models are solved here."""
         if self._open_epoch is not None:
             self._figures = self.model.end_epoch(self._open_epoch)
+            self.model.epochs_done.assign_add(1)
             self._open_epoch = None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
@@ -39,16 +41,26 @@ class EpochHooks(tf.keras.callbacks.Callback):
 
 
 class RankingValidation(tf.keras.callbacks.Callback):
-    """Writes `val_ndcg@10` and its kin into the epoch's logs, before any callback of the user's runs."""
+    """Writes `val_ndcg@10` and its kin into the epoch's logs, before any callback of the user's runs.
 
-    def __init__(self, validation_data: Any, every: int = 1) -> None:
+    Args:
+        validation_data: `Interactions`.
+        frequency: Keras's `validation_freq`: every so many epochs, or after these epochs (from 1).
+    """
+
+    def __init__(self, validation_data: Any, frequency: int | Collection[int] = 1) -> None:
         super().__init__()
         self.validation_data = validation_data
-        self.every = every
+        if isinstance(frequency, Collection) and not isinstance(frequency, str):
+            self.epochs: Collection[int] | None = frequency
+        else:
+            self.epochs = None
+            self.every = check_integer("validation_freq", frequency, minimum=1)
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Evaluate the model as it is now."""
-        if (epoch + 1) % self.every == 0 and logs is not None:
+        due = (epoch + 1) % self.every == 0 if self.epochs is None else epoch + 1 in self.epochs
+        if due and logs is not None:
             report = self.model.evaluate(self.validation_data, verbose=0)
             logs.update({f"val_{name}": value for name, value in report.items()})
 

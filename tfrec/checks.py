@@ -28,6 +28,19 @@ def check_positive(name: str, value: object) -> float:
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise TypeError(f"{name} must be a number above 0; got {value!r}, a {type(value).__name__}")
-    if not math.isfinite(value) or value <= 0:
-        raise ValueError(f"{name} must be a finite number above 0; got {value!r}")
+    with np.errstate(over="ignore"):
+        single = float(np.float32(value))  # what a model computes with
+    if not math.isfinite(single) or single <= 0:
+        raise ValueError(f"{name} must be a finite number above 0 in single precision; got {value!r}")
     return float(value)
+
+
+def check_flag(name: str, value: object) -> bool:
+    """`value` as a bool.
+
+    Raises:
+        TypeError: it is anything else; "no" and 0 are not taken for False, nor "yes" for True.
+    """
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False; got {value!r}, a {type(value).__name__}")
+    return bool(value)

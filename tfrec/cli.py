@@ -5,6 +5,7 @@ Nothing heavy is imported before a command runs, so that `tfrec --help` answers 
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -25,16 +26,20 @@ class _Commands(click.Group):
 
 
 def _plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
-    """What tfrec refuses is one line and exit code 1; only a bug shows a traceback."""
+    """An error is one line and exit code 1; the traceback is for `--debug`."""
 
     @wraps(command)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except (ImportError, OSError, RuntimeError, TypeError, ValueError) as error:
+        except (click.ClickException, click.exceptions.Exit):
+            raise
+        except Exception as error:
             if "--debug" in sys.argv:
                 raise
-            raise click.ClickException(str(error)) from error
+            expected = isinstance(error, (ImportError, OSError, RuntimeError, TypeError, ValueError))
+            message = str(error) if expected else f"{type(error).__name__}: {error} (tfrec --debug … shows where)"
+            raise click.ClickException(message) from error
 
     return run
 
@@ -100,10 +105,14 @@ def train(config: str, overrides: tuple[str, ...], runs: Path) -> None:
     Example: tfrec train configs/ml-100k/ease.yaml --set model.l2=300 --set name=ease-300
     """
     from tfrec.config import load_config
+    from tfrec.runs import shortfalls
     from tfrec.runs import train as train_run
 
-    folder, report = train_run(load_config(config, overrides), runs)
+    loaded = load_config(config, overrides)
+    folder, report = train_run(loaded, runs)
     click.echo(f"{report}\n\nwritten to {folder}")
+    for line in shortfalls(loaded, report):
+        click.echo(f"note: {line}", err=True)
 
 
 @main.command()
@@ -121,7 +130,9 @@ def evaluate(run_dir: Path, as_json: bool) -> None:
     from tfrec import runs
 
     config, model = runs.load(run_dir)
-    report = runs.evaluate(config, model, runs.prepare(config))
+    experiment = runs.prepare(config)
+    runs.check_data(run_dir, experiment)
+    report = runs.evaluate(config, model, experiment)
     click.echo(report.to_json() if as_json else str(report))
     shortfalls = runs.shortfalls(config, report)
     if shortfalls:
@@ -150,7 +161,12 @@ def export(
     from tfrec.retrieval import Exact
 
     _, model = runs.load(run_dir)
-    metrics = json.loads((run_dir / "metrics.json").read_text(encoding="utf-8"))
+    if name is not None and (not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.isdecimal()):
+        raise ValueError(f"--name takes letters, digits, '.', '_' and '-', and not digits alone; got {name!r}")
+    metrics_file = run_dir / "metrics.json"
+    if not metrics_file.is_file():
+        raise FileNotFoundError(f"{run_dir} is not a whole run directory: {metrics_file.name} is missing; train again")
+    metrics = json.loads(metrics_file.read_text(encoding="utf-8"))
     layer = {"exact": Exact}[retrieval]()
     folder = model.export(
         export_dir / (name or model.name),

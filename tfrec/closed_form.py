@@ -4,12 +4,15 @@ from typing import Any
 
 import numpy as np
 
+from tfrec import callbacks as _callbacks
 from tfrec._tf import Tensor, tf
 from tfrec.data import Interactions
 from tfrec.recommender import ImplicitRecommender
 
 # A batch's histories as a dense float32 matrix take at most this many bytes.
 _DENSE_BYTES = 128 * 2**20
+# The statistic that counts how often each user came in an epoch.
+_USERS = "users seen"
 
 
 class ClosedFormRecommender(ImplicitRecommender):
@@ -37,17 +40,45 @@ class ClosedFormRecommender(ImplicitRecommender):
         """Set the model's variables from the statistics (now tensors, added up over replicas); returns the loss."""
         raise NotImplementedError(f"{type(self).__name__} must implement solve")
 
+    def compile(self, optimizer: Any = None, **keras: Any) -> None:
+        """As `Recommender.compile`; `jit_compile` is ignored, because XLA doesn't compile ragged histories."""
+        super().compile(optimizer, **{**keras, "jit_compile": False})
+
     def training_data(self, train: Interactions) -> Any:
-        """Batches of user indices; the histories that belong to them are the model's since `adapt`."""
+        """Batches of user indices; the histories that belong to them are the model's since `adapt`.
+
+        Raises:
+            ValueError: `train` is not what `adapt` was given.
+        """
+        self._check_adapted_to(train)
         batch = int(np.clip(_DENSE_BYTES // (4 * self.n_items), 1, self.n_users))
         return tf.data.Dataset.range(self.n_users, output_type=tf.int32).batch(batch)
 
-    def fit(self, x: Any = None, **keras: Any) -> Any:
+    def _check_adapted_to(self, train: Interactions) -> None:
+        """Raise if `train` is not what `adapt` was given: a TypeError if it is no `Interactions`, else a ValueError."""
+        if not isinstance(train, Interactions):
+            raise TypeError(f"training_data takes tfrec.data.Interactions, got {type(train).__name__}")
+        self._vocabulary("user")
+        if self._state.adapted_to() is train:
+            return
+        matrix = train.to_csr("binary")
+        known = (self.user_ids, self.item_ids, self.history_splits.numpy(), self.history_items.numpy())
+        given = (train.user_ids, train.item_ids, matrix.indptr, matrix.indices)
+        if not all(np.array_equal(one, other) for one, other in zip(known, given, strict=True)):
+            raise ValueError(f"{type(self).__name__} was adapted to other data than {train!r}: call adapt(train) first")
+
+    def fit(self, x: Any = None, *, callbacks: Any = None, **keras: Any) -> Any:
         """As `Recommender.fit`."""
+        for callback in _callbacks.prepare(callbacks):
+            if isinstance(callback, tf.keras.callbacks.BackupAndRestore) and callback.save_freq != "epoch":
+                raise ValueError(
+                    f"{type(self).__name__} is solved from a whole epoch, which a backup in its middle would cut: give "
+                    'BackupAndRestore save_freq="epoch"'
+                )
         self.train_function = None  # compiled for the statistics of an earlier fit
         self._state.statistics = None
         try:
-            return super().fit(x, **keras)
+            return super().fit(x, callbacks=callbacks, **keras)
         finally:
             self._state.statistics = None  # as large as the model itself
 
@@ -55,20 +86,40 @@ class ClosedFormRecommender(ImplicitRecommender):
         """Empty the statistics."""
         if self._state.statistics is None:
             with self.distribute_strategy.scope():
-                self._state.statistics = self.create_statistics()
+                self._state.statistics = {**self.create_statistics(), _USERS: statistic([self.n_users])}
         else:
-            for statistic in self._state.statistics.values():
-                statistic.assign(tf.zeros_like(statistic))
+            for value in self._state.statistics.values():
+                value.assign(tf.zeros_like(value))
 
     def train_step(self, users: Tensor) -> dict:
         """Add a batch of users to the statistics; nothing is learned before the end of the epoch."""
         self.accumulate(self._state.statistics, users)
-        return {}
+        counted = tf.math.bincount(users, minlength=self.n_users, maxlength=self.n_users, dtype=tf.float32)
+        self._state.statistics[_USERS].assign_add(counted)
+        return {"loss": 0.0}  # Keras wants a figure of every step; the epoch's own takes its place
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
-        """Solve."""
+        """Solve.
+
+        Raises:
+            ValueError: the epoch left users out, or counted some twice.
+        """
         # `read_value` adds the replicas up, where other ways of reading take one replica's share.
-        return {"loss": self.solve({name: value.read_value() for name, value in self._state.statistics.items()})}
+        statistics = {name: value.read_value() for name, value in self._state.statistics.items()}
+        counts = statistics.pop(_USERS).numpy()
+        if (counts != 1).any():
+            raise ValueError(
+                f"{type(self).__name__} is solved from a whole epoch, in which each of its {self.n_users} users stands "
+                f"once; {int((counts == 0).sum())} were left out and {int((counts > 1).sum())} came more than once. "
+                "Fit it to Interactions or to training_data(train), without steps_per_epoch"
+            )
+        return {"loss": self.solve(statistics)}
+
+    def check_answers(self) -> None:
+        """Raise a `ValueError` if nothing was solved since `adapt`."""
+        super().check_answers()
+        if int(self.epochs_done.numpy()) == 0:
+            raise ValueError(f"{type(self).__name__} is adapted to data but not fitted to it: call fit(train) first")
 
 
 def statistic(shape: list[int], dtype: Any = tf.float32) -> Tensor:

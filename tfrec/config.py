@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+
+from tfrec.metrics import get_metric
 
 
 class ConfigError(ValueError):
@@ -34,7 +36,7 @@ class SplitConfig(_Section):
     method: Literal["random", "published"] = "random"
     test: float = Field(default=0.2, gt=0, lt=1, description="share of the rows")
     by: Literal["user", "global"] = "user"
-    seed: int = 42
+    seed: int = Field(default=42, ge=0)
 
 
 class FitConfig(_Section):
@@ -48,6 +50,22 @@ class EvaluationConfig(_Section):
 
     k: tuple[int, ...] = (5, 10, 20)
     metrics: tuple[str, ...] = ("ndcg", "recall", "precision", "hit_rate", "mrr", "map")
+
+    @field_validator("k")
+    @classmethod
+    def _check_k(cls, k: tuple[int, ...]) -> tuple[int, ...]:
+        if not k or min(k) < 1 or len(set(k)) < len(k):
+            raise ValueError("expected different numbers above 0")
+        return k
+
+    @field_validator("metrics")
+    @classmethod
+    def _check_metrics(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
+        if not metrics:
+            raise ValueError("expected at least one metric")
+        for name in metrics:
+            get_metric(name)
+        return metrics
 
 
 class ExpectedConfig(_Section):
@@ -115,6 +133,14 @@ def parse_config(content: Mapping[str, Any], source: str = "the configuration") 
     """
     config = _validate(Config, content, source, "")
     arguments = _model_arguments(config.model, source)
+    measured = [f"{name}@{k}" for name in config.evaluation.metrics for k in config.evaluation.k]
+    for name in config.expected.metrics:
+        if name not in measured:
+            raise ConfigError(f"{source}: expected.metrics has {name}{_nearest(name, measured)}, which is not measured")
+    if config.data.name == "csv" and config.data.path is None:
+        raise ConfigError(f"{source}: data.name is csv: data.path must name the file")
+    if config.data.name == "synthetic" and config.data.path is not None:
+        raise ConfigError(f"{source}: data.path is {config.data.path!r}, and synthetic data come from no file")
     if (config.data.name == "ml-1m-ncf") != (config.split.method == "published"):
         raise ConfigError(
             f"{source}: split.method is {config.split.method!r} for data {config.data.name!r}: a published split "
@@ -136,7 +162,7 @@ def _model_arguments(section: Mapping[str, Any], source: str) -> dict[str, Any]:
 
     arguments = dict(section)
     name = arguments.pop("name", None)
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         nearest = _nearest(str(name), list(MODELS))
         raise ConfigError(f"{source}: model.name is {name!r}{nearest}; the models are {', '.join(MODELS)}")
     parameters = list(inspect.signature(MODELS[name].__init__).parameters.values())[1:]

@@ -22,6 +22,8 @@ _MADE_UP = ("Star Wars (1977)", "Empire Strikes Back, The (1980)", "Return of th
 
 def run(json_file: Path | None = None) -> None:
     """Show the demo on the terminal, and write what it shows as JSON if asked to."""
+    if json_file is not None and not json_file.resolve().parent.is_dir():
+        raise FileNotFoundError(f"cannot write {json_file}: there is no folder {json_file.resolve().parent}")
     console = Console(highlight=False)
     shown: dict[str, Any] = {}
     with tempfile.TemporaryDirectory(prefix="tfrec-demo-") as folder:

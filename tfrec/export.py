@@ -8,6 +8,7 @@ Serving replays before it lets a version answer.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from tfrec import files, ranking
 from tfrec._tf import Tensor, tf
 from tfrec._version import __version__
 from tfrec.answers import MAX_K
-from tfrec.checks import check_integer
+from tfrec.checks import check_flag, check_integer
 from tfrec.retrieval import Exact
 
 METADATA = "tfrec.json"
@@ -146,8 +147,12 @@ def export(
         FileExistsError: the version is there already.
         TypeError, ValueError: an argument doesn't fit, or the model is not fitted.
     """
-    path = Path(path)
+    path = Path(path).resolve()
+    exclude_seen, users = check_flag("exclude_seen", exclude_seen), check_flag("users", users)
     k, max_k = check_integer("k", k, minimum=1), check_integer("max_k", max_k, minimum=1)
+    _check_ready(model)
+    if max_k > max(MAX_K, model.n_items):
+        raise ValueError(f"max_k is at most {max(MAX_K, model.n_items)} here; got {max_k}")
     if k > max_k:
         raise ValueError(f"k, the length of the default answer, is {k}, and max_k only {max_k}: raise max_k or lower k")
     retrieval = Exact() if retrieval is None else retrieval
@@ -156,9 +161,14 @@ def export(
     if path.exists() and not path.is_dir():
         raise FileExistsError(f"cannot export to {path}: it is a file; give the model's folder")
     version = _next_version(path) if version is None else check_integer("version", version, minimum=1)
+    if version >= 2**63:
+        raise ValueError(f"version is a number below 2⁶³, as TensorFlow Serving counts; got {version}")
+    figures = {name: float(value) for name, value in (metrics or {}).items()}
+    if not all(map(math.isfinite, figures.values())):
+        raise ValueError(f"metrics must be finite numbers by name; got {figures}")
     served = _Served(model, k=k, max_k=max_k, exclude_seen=exclude_seen, users=users)
     about = _metadata(model, path.name, retrieval, served, k=k, max_k=max_k, exclude_seen=exclude_seen)
-    about["metrics"] = dict(metrics or {})
+    about["metrics"] = figures
     with files.new_folder(path / str(version)) as folder:
         tf.saved_model.save(served, str(folder), signatures=served.traced)
         extra = folder / _EXTRA
@@ -169,6 +179,17 @@ def export(
             (extra / TITLES).write_text(json.dumps(titles, ensure_ascii=False), encoding="utf-8")
         _write_warmup(extra / _WARMUP, path.name, about["signatures"], model)
     return path / str(version)
+
+
+def _check_ready(model: Any) -> None:
+    """Raise a `ValueError` if the model cannot answer, or would answer nonsense."""
+    model.check_answers()
+    for variable in model.weights:
+        if variable.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(variable)):
+            raise ValueError(
+                f"{type(model).__name__} has weights that are not finite, in {variable.name}: its fit has diverged; a "
+                "model that cannot rank is not exported"
+            )
 
 
 def _next_version(path: Path) -> int:

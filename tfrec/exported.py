@@ -10,6 +10,7 @@ import numpy as np
 
 from tfrec.checks import check_integer
 from tfrec.recommendations import Recommendations
+from tfrec.vocabulary import Ids, check_id_lists, check_ids
 
 _EXTRA = "assets.extra"
 
@@ -26,6 +27,8 @@ def find_export(path: str | Path, model: str | None = None) -> Path:
         ValueError: several models are there, and `model` chooses none of them.
     """
     path = Path(path)
+    if model is not None and ((path / "saved_model.pb").is_file() or _versions(path)):
+        raise ValueError(f"{path} is one model's folder: leave --model out, or give the folder that holds the models")
     if (path / "saved_model.pb").is_file():
         return path
     if _versions(path):
@@ -66,46 +69,58 @@ class Exported:
 
         self._folder = Path(folder)
         try:
-            self.about: dict = json.loads((self._folder / _EXTRA / "tfrec.json").read_text(encoding="utf-8"))
+            about: dict = json.loads((self._folder / _EXTRA / "tfrec.json").read_text(encoding="utf-8"))
+            self._max_k = int(about["max_k"])
             loaded = tf.saved_model.load(str(self._folder))
-        except (OSError, ValueError, tf.errors.OpError) as error:
+        except (OSError, ValueError, TypeError, LookupError, tf.errors.OpError) as error:
             raise ValueError(f"{folder} cannot be read as an export of tfrec: {error}") from error
-        self._tf, self._loaded = tf, loaded
+        self.about, self._tf, self._loaded = about, tf, loaded
 
     @cached_property
     def titles(self) -> dict[str, str]:
         """Titles by raw item id; empty if the data had none."""
         path = self._folder / _EXTRA / "item_titles.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        try:
+            return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        except ValueError as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
 
-    def recommend(self, users: Sequence[str], k: int = 10, *, exclude: Sequence[str] = ()) -> Recommendations:
+    def recommend(self, users: Ids, k: int = 10, *, exclude: Ids = ()) -> Recommendations:
         """The best items for users; unknown ones get the most popular items. `exclude` is for all of them."""
+        users = check_ids("user", users)
         answer = self._call("recommend", k, len(users), exclude, user_id=self._strings(users))
-        return self._answer(answer, list(users))
+        return self._answer(answer, users)
 
-    def recommend_from_history(
-        self, histories: Sequence[Sequence[str]], k: int = 10, *, exclude: Sequence[str] = ()
-    ) -> Recommendations:
+    def recommend_from_history(self, histories: Sequence[Ids], k: int = 10, *, exclude: Ids = ()) -> Recommendations:
         """The best items for people the model has never seen; `exclude` is for all of them."""
-        width = max((len(history) for history in histories), default=0)
-        padded = [["", *history, *[""] * (width - len(history))] for history in histories]
-        answer = self._call("recommend_from_history", k, len(histories), exclude, history=self._strings(padded))
+        rows = check_id_lists("histories", histories)
+        width = max((len(row) for row in rows), default=0)
+        padded = [["", *row, *[""] * (width - len(row))] for row in rows]
+        answer = self._call("recommend_from_history", k, len(rows), exclude, history=self._matrix(padded))
         return self._answer(answer, None)
 
-    def _strings(self, values: Any) -> Any:
+    def _strings(self, values: list[str]) -> Any:
         return self._tf.constant(values, self._tf.string)
 
-    def _call(self, signature: str, k: int, n_rows: int, exclude: Sequence[str], **inputs: Any) -> dict:
+    def _matrix(self, rows: list[list[str]]) -> Any:
+        width = len(rows[0]) if rows else 1
+        return self._tf.reshape(self._strings([value for row in rows for value in row]), [len(rows), width])
+
+    def _call(self, signature: str, k: int, n_rows: int, exclude: Ids, **inputs: Any) -> dict:
         k = check_integer("k", k, minimum=1)
-        if k > self.about["max_k"]:
-            raise ValueError(f"k is at most {self.about['max_k']}, the max_k of this export; got {k}")
+        if k > self._max_k:
+            raise ValueError(f"k is at most {self._max_k}, the max_k of this export; got {k}")
         if signature not in self._loaded.signatures:
             raise ValueError(f"this export has no signature {signature!r}: it was made without the users (users=False)")
+        left_out = [["", *check_ids("item", exclude)]] * n_rows
         return self._loaded.signatures[signature](
-            **inputs, k=self._tf.fill([n_rows], k), exclude=self._strings([["", *exclude]] * n_rows)
+            **inputs, k=self._tf.fill([n_rows], k), exclude=self._matrix(left_out)
         )
 
     def _answer(self, answer: dict, query: list[str] | None) -> Recommendations:
-        items = np.vectorize(lambda raw: raw.decode("utf-8"), otypes=[object])(answer["item_id"].numpy())
-        title = np.vectorize(lambda item: self.titles.get(item, ""), otypes=[object])(items) if self.titles else None
+        raw = answer["item_id"].numpy()
+        items = np.array([item.decode("utf-8") for item in raw.flat], dtype=object).reshape(raw.shape)
+        title = None
+        if self.titles:
+            title = np.array([self.titles.get(item, "") for item in items.flat], dtype=object).reshape(raw.shape)
         return Recommendations(items, answer["score"].numpy(), query, title)

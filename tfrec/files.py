@@ -19,7 +19,7 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
     Args:
         path: the folder to make; its parents are made too.
-        replace: put it in the place of an existing folder, which stays whole until the new one is.
+        replace: put it in the place of an existing folder, which stays until the new one is whole.
 
     Raises:
         FileExistsError: `path` is there already, and `replace` is False.
@@ -41,9 +41,14 @@ def new_folder(path: Path, *, replace: bool = False) -> Iterator[Path]:
 
 
 def _replace(path: Path, aside: Path) -> None:
+    # Two renames: for the moment between them there is no `path`, and if the second fails, the old one comes back.
     retired = _aside(path)
     os.rename(path, retired)
-    os.rename(aside, path)
+    try:
+        os.rename(aside, path)
+    except BaseException:
+        os.rename(retired, path)
+        raise
     shutil.rmtree(retired)
 
 

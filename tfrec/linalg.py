@@ -180,7 +180,7 @@ def spd_inverse(matrix: Tensor) -> Tensor:
     Raises:
         ValueError: the matrix is not square, or not positive definite in single precision.
     """
-    matrix = tf.convert_to_tensor(matrix)
+    matrix = tf.cast(matrix, tf.float32)
     if matrix.shape.rank != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.shape[0]:
         raise ValueError(f"spd_inverse takes one square matrix, float32 [n, n] with n > 0; got shape {matrix.shape}")
     try:

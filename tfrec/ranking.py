@@ -15,10 +15,12 @@ class Ranked(NamedTuple):
     Attributes:
         item: int32 [batch, K]; -1 where a row has no further item.
         score: float32 [batch, K]; 0 where `item` is -1.
+        finite: bool [], whether all scores were; if not, the ranking means nothing.
     """
 
     item: Tensor
     score: Tensor
+    finite: Tensor
 
 
 def multi_hot(rows: Tensor, n_items: Tensor) -> Tensor:
@@ -54,7 +56,8 @@ def top_k(scores: Tensor, hidden: Tensor, k: Tensor, limit: Tensor = None) -> Ra
     values = tf.pad(values, [[0, 0], [0, missing]], constant_values=float("-inf"))
     indices = tf.pad(indices, [[0, 0], [0, missing]])
     listed = tf.logical_and(values > float("-inf"), tf.range(width)[tf.newaxis, :] < k[:, tf.newaxis])
-    return Ranked(tf.where(listed, indices, -1), tf.where(listed, values, 0.0))
+    finite = tf.reduce_all(tf.math.is_finite(scores))
+    return Ranked(tf.where(listed, indices, -1), tf.where(listed, values, 0.0), finite)
 
 
 def _hidden(model: Any, *lists: Any) -> Tensor:

@@ -5,7 +5,7 @@ fallbacks, raw ids, ranking, saving, exporting) is written once, here and in the
 """
 
 import inspect
-from collections.abc import Sequence
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Self
@@ -18,6 +18,7 @@ from tfrec._tf import Tensor, tf, tfrs
 from tfrec.answers import MAX_K, RawIdAnswers
 from tfrec.checks import check_integer
 from tfrec.data import Interactions
+from tfrec.inputs import check_data, check_range
 from tfrec.vocabulary import Vocabulary
 
 
@@ -37,12 +38,13 @@ class Recommender(RawIdAnswers, tfrs.Model):
     """
 
     default_epochs = 1
+    optimizer: Any
 
     def __init__(self, *, seed: int = 0, name: str | None = None) -> None:
         super().__init__(name=name or type(self).__name__.lower())
         self.seed = check_integer("seed", seed, minimum=0)
         # A namespace, because Keras neither wraps nor tracks it: what it holds is in no checkpoint and no SavedModel.
-        self._state = SimpleNamespace(users=None, sizes=None, variables=[])
+        self._state = SimpleNamespace(users=None, sizes=None, variables=[], adapted_to=lambda: None)
         self._state.mean_loss = tf.keras.metrics.Mean(name="loss")
 
     # What a model is made of.
@@ -76,6 +78,7 @@ class Recommender(RawIdAnswers, tfrs.Model):
         if len(train) == 0:
             raise ValueError(f"{type(self).__name__} cannot be fitted to no interactions at all: {train!r} is empty")
         matrix = train.to_csr("binary")
+        self._state.adapted_to = weakref.ref(train)
         self.restore_data(train.user_ids, train.item_ids, train.item_titles, matrix.indptr, matrix.indices)
 
     def restore_data(
@@ -110,6 +113,7 @@ class Recommender(RawIdAnswers, tfrs.Model):
             self.set_variable("history_splits", np.asarray(history_splits, np.int64))
             self.set_variable("history_items", np.asarray(history_items, np.int32))
             self.set_variable("item_counts", counts.astype(np.float32))
+            self.set_variable("epochs_done", np.int64(0))
             self.create_variables()
             self._forget_training()
         self.built = True
@@ -138,15 +142,16 @@ class Recommender(RawIdAnswers, tfrs.Model):
     def compile(self, optimizer: Any = None, **keras: Any) -> None:
         """Keras's `compile`; without an optimizer, the model's own default."""
         super().compile(optimizer=optimizer or self.default_optimizer(), **keras)
-        self._state.optimizer = tf.keras.optimizers.serialize(self.optimizer)
+        self._state.optimizer_config = None
 
     def _forget_training(self) -> None:
         """Drop the functions that Keras compiled for the old variables, and the optimizer's state."""
         self.train_function = self.test_function = self.predict_function = None
         self.train_tf_function = None
         self.stop_training = False
-        if self._is_compiled:
-            self.optimizer = tf.keras.optimizers.deserialize(self._state.optimizer)
+        if self._is_compiled and self._state.optimizer_config is not None:
+            self.optimizer = type(self.optimizer).from_config(self._state.optimizer_config)
+            self._state.optimizer_config = None
 
     def fit(
         self,
@@ -170,9 +175,14 @@ class Recommender(RawIdAnswers, tfrs.Model):
         Returns:
             Keras's `History`.
         """
+        # All of this before `adapt`, so that a slip doesn't cost the model that is there.
+        check_data("fit", x)
+        epochs = self.default_epochs if epochs is None else check_integer("epochs", epochs, minimum=1)
         self._state.hooks = _callbacks.EpochHooks()
         own = [self._state.hooks]
         users_own = _callbacks.prepare(callbacks)
+        if validation_data is not None:
+            check_data("validation_data", validation_data)
         if isinstance(validation_data, Interactions):
             own.append(_callbacks.RankingValidation(validation_data, keras.pop("validation_freq", 1)))
             validation_data = None
@@ -181,16 +191,17 @@ class Recommender(RawIdAnswers, tfrs.Model):
             x = self.training_data(x)
         elif self._state.users is None:
             raise ValueError(
-                f"{type(self).__name__} knows no data yet: fit takes tfrec.data.Interactions (got {type(x).__name__}), "
-                "or, after adapt(train), the data set training_data(train)"
+                f"{type(self).__name__} knows no data yet: call adapt(train) first, or give fit the Interactions"
             )
         if not self._is_compiled:
             with self.distribute_strategy.scope():
                 self.compile()
+        if self._state.optimizer_config is None:  # as it was before its first step, for a fit afresh
+            self._state.optimizer_config = self.optimizer.get_config()
         return super().fit(
             x,
             validation_data=validation_data,
-            epochs=self.default_epochs if epochs is None else epochs,
+            epochs=epochs,
             callbacks=[*own, *users_own],
             **keras,
         )
@@ -216,9 +227,12 @@ class Recommender(RawIdAnswers, tfrs.Model):
         return self._log_loss(self.compute_loss(inputs, training=False) + sum(self.losses), inputs)
 
     def _log_loss(self, loss: Tensor, inputs: Tensor) -> dict:
-        batch = tf.shape(tf.nest.flatten(inputs)[0])[0]
-        self._state.mean_loss.update_state(loss, sample_weight=batch)
+        self._state.mean_loss.update_state(loss, sample_weight=self.loss_weight(inputs))
         return {metric.name: metric.result() for metric in self.metrics}
+
+    def loss_weight(self, inputs: Tensor) -> Tensor:
+        """What a batch's loss counts for in the mean over the epoch: its size, unless a model's loss is of another."""
+        return tf.shape(tf.nest.flatten(inputs)[0])[0]
 
     def load_weights(self, filepath: str | Path, *args: Any, **keras: Any) -> Any:
         """Keras's `load_weights`, refused with a clear error before `adapt` has made the variables."""
@@ -251,8 +265,24 @@ class Recommender(RawIdAnswers, tfrs.Model):
 
     def check_indices(self, users: Tensor, items: Tensor = None) -> Tensor:
         """Users (and items) as int32 tensors; out of range is a clear error wherever the values are known."""
-        users = _check_range("user", users, self.n_users)
-        return users if items is None else (users, _check_range("item", items, self.n_items))
+        users = check_range("user", users, self.n_users)
+        if items is None:
+            return users
+        items = check_range("item", items, self.n_items)
+        if not users.shape.is_compatible_with(items.shape):
+            raise ValueError(
+                f"pairs take as many users as items; got {users.shape[0]} users and {items.shape[0]} items"
+            )
+        return users, items
+
+    def check_histories(self, histories: Tensor) -> Tensor:
+        """Histories as a ragged int32 tensor; out of range is a clear error wherever the values are known."""
+        if not isinstance(histories, tf.RaggedTensor):
+            raise TypeError(
+                "histories by index are a tf.RaggedTensor, such as tf.ragged.constant([[1, 2], [3]], dtype=tf.int32); "
+                f"got {type(histories).__name__}. For raw ids use recommend_from_history"
+            )
+        return histories.with_values(check_range("item", histories.values, self.n_items))
 
     @property
     def recommendable(self) -> Tensor:
@@ -291,38 +321,24 @@ class Recommender(RawIdAnswers, tfrs.Model):
 
     # The way out.
 
-    def evaluate(
-        self,
-        x: Any = None,
-        *,
-        k: Sequence[int] = (5, 10, 20),
-        candidates: Any = None,
-        exclude_seen: bool = True,
-        **keras: Any,
-    ) -> Any:
+    def evaluate(self, x: Any = None, **arguments: Any) -> Any:
         """The figures of `tfrec.evaluate` for `Interactions`; Keras's `evaluate` for anything else.
 
         Args:
             x: test `Interactions`, or what Keras takes (the result is then the mean loss).
-            k: the cutoffs, as in `tfrec.evaluate`.
-            candidates: what is ranked, likewise; None ranks all items.
-            exclude_seen: leave out what a user has in training, likewise.
-            keras: arguments of Keras's `evaluate`; of these, `Interactions` heed only `batch_size`.
+            arguments: for `Interactions` those of `tfrec.evaluate` (`k`, `metrics`, `candidates`, `exclude_seen`,
+                `batch_size`); for anything else those of Keras's `evaluate`.
         """
+        check_data("evaluate", x)
         if not isinstance(x, Interactions):
-            if keras.get("_use_cached_eval_dataset"):  # `fit` validates, which it does before any callback runs
+            if arguments.get("_use_cached_eval_dataset"):  # `fit` validates, which it does before any callback runs
                 self._state.hooks.finish_epoch()
-            return super().evaluate(x, **keras)
+            return super().evaluate(x, **arguments)
         from tfrec.evaluation import evaluate
 
-        return evaluate(
-            self,
-            x,
-            k=k,
-            candidates=candidates,
-            exclude_seen=exclude_seen,
-            batch_size=keras.get("batch_size") or 1024,
-        )
+        self.check_answers()
+        arguments.pop("verbose", None)  # of Keras's scripts: there is nothing to show
+        return evaluate(self, x, **arguments)
 
     def save(self, path: str | Path, overwrite: bool = True, options: Any = None, **_: Any) -> None:
         """Save the model as a folder, from which `tfrec.load(path)` makes one with the same scores.
@@ -381,14 +397,3 @@ class Recommender(RawIdAnswers, tfrs.Model):
 
 class ImplicitRecommender(Recommender):
     """A model that ranks: its scores order items and mean nothing else."""
-
-
-def _check_range(kind: str, indices: Tensor, size: int) -> Tensor:
-    indices = tf.cast(tf.convert_to_tensor(indices), tf.int32)
-    if tf.executing_eagerly() and tf.size(indices):
-        low, high = int(tf.reduce_min(indices)), int(tf.reduce_max(indices))
-        if low < 0 or high >= size:
-            raise ValueError(
-                f"{kind} indices are from 0 to {size - 1}; got {low if low < 0 else high}. For raw ids use recommend"
-            )
-    return indices

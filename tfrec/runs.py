@@ -1,7 +1,8 @@
 """Run directories: a configuration, carried out.
 
 `<runs>/<name>/` holds `config.yaml` (complete: every default written out), `metrics.json` (flat: `{"ndcg@10": …}`),
-`history.csv` (a row an epoch), `model/` (for `tfrec.load`), `logs/` (for TensorBoard) and `plots/` (PNG).
+`data.json` (fingerprints of the data), `history.csv` (a row an epoch), `model/` (for `tfrec.load`), `logs/` (for
+TensorBoard) and `plots/` (PNG).
 """
 
 import json
@@ -13,6 +14,8 @@ from tfrec import files
 from tfrec.config import Config, ConfigError, DataConfig, build_model, load_config
 from tfrec.data import Candidates, Interactions, movielens, ncf_split, random_split, synthetic
 
+_DATA = "data.json"
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -22,15 +25,17 @@ class Experiment:
     test: Interactions
     candidates: Candidates | None = None
 
+    def fingerprints(self) -> dict[str, str]:
+        """What tells these data from any others."""
+        return {"train": self.train.fingerprint(), "test": self.test.fingerprint()}
+
 
 def load_data(config: DataConfig) -> Interactions:
     """The interactions that a configuration names (of a published split, its training part)."""
     if config.name == "synthetic":
         return synthetic()
     if config.name == "csv":
-        if config.path is None:
-            raise ConfigError("data.name is csv: data.path must name the file")
-        return Interactions.from_csv(config.path)
+        return Interactions.from_csv(str(config.path))
     if config.name == "ml-1m-ncf":
         return ncf_split(path=config.path).train
     return movielens(config.name.removeprefix("ml-"), path=config.path)
@@ -42,6 +47,8 @@ def prepare(config: Config) -> Experiment:
         return Experiment(*ncf_split(path=config.data.path))
     split = config.split
     train, test = random_split(load_data(config.data), test=split.test, by=split.by, seed=split.seed)
+    if not len(test):
+        raise ConfigError(f"split.test is {split.test}: so small a share of {train!r} leaves nothing to test on")
     return Experiment(train, test)
 
 
@@ -70,9 +77,13 @@ def train(config: Config, runs: str | Path = "runs", *, verbose: int = 1) -> tup
     from tfrec._tf import tf
     from tfrec.evaluation import plots
 
+    if config.data.path is not None:  # the run is evaluated from any folder
+        data = config.data.model_copy(update={"path": str(Path(config.data.path).resolve())})
+        config = config.model_copy(update={"data": data})
     with files.new_folder(Path(runs) / config.name) as folder:
         (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
         experiment = prepare(config)
+        (folder / _DATA).write_text(json.dumps(experiment.fingerprints(), indent=2), encoding="utf-8")
         model = build_model(config)
         callbacks = [tf.keras.callbacks.TensorBoard(str(folder / "logs"))]
         history = model.fit(experiment.train, epochs=config.fit.epochs, callbacks=callbacks, verbose=verbose)
@@ -96,6 +107,13 @@ def load(run_dir: str | Path) -> tuple[Config, Any]:
     if not (run_dir / "config.yaml").is_file():
         raise FileNotFoundError(f"{run_dir} is not a run directory: it has no config.yaml; `tfrec train` makes one")
     return load_config(run_dir / "config.yaml"), load_model(run_dir / "model")
+
+
+def check_data(run_dir: str | Path, experiment: Experiment) -> None:
+    """Raise a `ValueError` if the data are not those of the run any more."""
+    path = Path(run_dir) / _DATA
+    if json.loads(path.read_text(encoding="utf-8")) != experiment.fingerprints():
+        raise ValueError(f"the data have changed since {run_dir} was made: train again, or bring the old data back")
 
 
 def shortfalls(config: Config, report: Any) -> list[str]:

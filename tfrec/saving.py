@@ -19,9 +19,13 @@ _MODEL, _VOCABULARY, _WEIGHTS = "model.json", "vocabulary.json", "weights.npz"
 _HISTORIES = ("history_splits", "history_items")
 
 
+class _UnknownClassError(ValueError):
+    """The folder is sound, and its class is somebody else's."""
+
+
 def save(model: Any, path: str | Path, *, overwrite: bool = True) -> None:
     """Save an adapted model as the folder `path`; see `Recommender.save`."""
-    path = Path(path)
+    path = Path(path).resolve()
     user_ids, item_ids = model.user_ids, model.item_ids  # a clear error for a model that knows no data
     if path.exists() and not (overwrite and (path / _MODEL).is_file()):
         why = "it is not a saved model of tfrec" if overwrite else "overwrite is False"
@@ -60,22 +64,35 @@ def load(path: str | Path, custom_objects: Mapping[str, type] | None = None) -> 
         raise FileNotFoundError(f"{path} is not a saved model of tfrec: {', '.join(missing)} is missing")
     try:
         about = json.loads((path / _MODEL).read_text(encoding="utf-8"))
-        vocabulary = json.loads((path / _VOCABULARY).read_text(encoding="utf-8"))
-        with np.load(path / _WEIGHTS) as stored:
-            arrays = dict(stored)
-        model = _class(about["class"], custom_objects)(**about["config"])
-        histories = [arrays.pop(name) for name in _HISTORIES]
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        kind = _class(about["class"], custom_objects)
+        return _restore(path, kind(**about["config"]))
+    except _UnknownClassError:
+        raise
+    except (ValueError, TypeError, LookupError, EOFError, OSError, zipfile.BadZipFile) as error:
         raise ValueError(f"the saved model {path} cannot be read, it may be damaged: {error}") from error
-    titles = vocabulary["item_titles"]
+
+
+def _restore(path: Path, model: Any) -> Any:
+    """Fill a new model from the folder's vocabulary and weights."""
+    vocabulary = json.loads((path / _VOCABULARY).read_text(encoding="utf-8"))
+    users, items, titles = (vocabulary[key] for key in ("user_ids", "item_ids", "item_titles"))
+    with np.load(path / _WEIGHTS) as stored:
+        arrays = dict(stored)
+    splits, history_items = (arrays.pop(name) for name in _HISTORIES)
+    if len(splits) != len(users) + 1 or (titles is not None and len(titles) != len(items)):
+        raise ValueError("its vocabulary and its histories are not of the same size")
     model.restore_data(
-        np.array(vocabulary["user_ids"], dtype=object),
-        np.array(vocabulary["item_ids"], dtype=object),
+        np.array(users, dtype=object),
+        np.array(items, dtype=object),
         None if titles is None else np.array(titles, dtype=object),
-        *histories,
+        splits,
+        history_items,
     )
-    for weight, array in zip(_weights(model), (arrays[name] for name in sorted(arrays)), strict=True):
-        weight.assign(array)
+    weights = _weights(model)
+    if len(weights) != len(arrays):
+        raise ValueError(f"it has {len(arrays)} arrays of weights where {len(weights)} are needed")
+    for weight, name in zip(weights, sorted(arrays), strict=True):
+        weight.assign(arrays[name])
     return model
 
 
@@ -92,5 +109,7 @@ def _class(name: str, custom_objects: Mapping[str, type] | None) -> type:
 
     known = {model.__name__: model for model in MODELS.values()}
     if name not in known:
-        raise ValueError(f"the class {name!r} is not of the zoo ({', '.join(known)}): pass it in custom_objects")
+        raise _UnknownClassError(
+            f"the class {name!r} is not of the zoo ({', '.join(known)}): pass it in custom_objects"
+        )
     return known[name]

@@ -1,6 +1,7 @@
 """The commands, one after the other, as a person would use them."""
 
 import json
+import shutil
 
 import pytest
 from click.testing import CliRunner
@@ -34,7 +35,7 @@ class TestTrain:
     def test_run_directory(self, workspace):
         run_dir = workspace / "runs" / "ease"
         assert sorted(path.name for path in run_dir.iterdir()) == [
-            "config.yaml", "history.csv", "logs", "metrics.json", "model", "plots",
+            "config.yaml", "data.json", "history.csv", "logs", "metrics.json", "model", "plots",
         ]  # fmt: skip
         metrics = json.loads((run_dir / "metrics.json").read_text())
         assert {"ndcg@5", "ndcg@10", "ndcg@20", "recall@10"} <= set(metrics)
@@ -64,8 +65,8 @@ class TestTrain:
         assert (workspace / "runs" / "ease" / "metrics.json").stat().st_mtime_ns == before
 
     def test_a_failure_leaves_nothing_behind(self, run, workspace, tmp_path):
-        output = run("train", workspace / "ease.yaml", "--runs", tmp_path, "--set", "data.name=csv", code=1)
-        assert "data.path must name the file" in output
+        nowhere = ["--set", "data={name: csv, path: nowhere.csv}"]
+        assert "nowhere.csv" in run("train", workspace / "ease.yaml", "--runs", tmp_path, *nowhere, code=1)
         assert list(tmp_path.iterdir()) == []
 
     def test_unknown_keys(self, run, workspace):
@@ -83,6 +84,22 @@ class TestEvaluate:
             "train", workspace / "popularity.yaml", "--runs", tmp_path, "--set", "expected.metrics={ndcg@10: 0.99}"
         )  # fmt: skip
         assert "ndcg@10 is 0." in run("evaluate", tmp_path / "popularity", code=1)
+
+    def test_train_notes_a_missed_figure(self, run, workspace, tmp_path):
+        missed = ["--set", "expected.metrics={ndcg@10: 0.99}"]
+        assert "note: ndcg@10 is 0." in run("train", workspace / "popularity.yaml", "--runs", tmp_path, *missed)
+
+    def test_data_that_have_changed_since(self, run, workspace, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        rows = [f"{user},{item}\n" for user in range(20) for item in range(user % 4, 30, 1 + user % 3)]
+        (tmp_path / "own.csv").write_text("user,item\n" + "".join(rows))
+        own = ["--set", "data={name: csv, path: own.csv}", "--set", "name=own"]
+        run("train", workspace / "ease.yaml", "--runs", tmp_path / "runs", *own)
+        (tmp_path / "elsewhere").mkdir()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        run("evaluate", tmp_path / "runs" / "own")
+        (tmp_path / "own.csv").write_text("user,item\n" + "".join(rows[:-5]))
+        assert "the data have changed" in run("evaluate", tmp_path / "runs" / "own", code=1)
 
     def test_what_is_no_run_directory(self, run, tmp_path):
         assert "is not a run directory" in run("evaluate", tmp_path, code=1)
@@ -122,10 +139,18 @@ class TestRecommend:
     def test_a_folder_without_exports(self, run, tmp_path):
         assert "holds no exported model" in run("recommend", tmp_path / "none", "--user", "1", code=1)
 
-    def test_a_damaged_export(self, run, workspace, tmp_path):
-        (tmp_path / "ease" / "1").mkdir(parents=True)
-        (tmp_path / "ease" / "1" / "saved_model.pb").write_bytes(b"damaged")
+    @pytest.mark.parametrize(
+        "damaged", ["saved_model.pb", "variables/variables.data-00000-of-00001", "assets.extra/tfrec.json"]
+    )
+    @pytest.mark.parametrize("content", [b"damaged", b"{}"])
+    def test_a_damaged_export(self, run, workspace, tmp_path, damaged, content):
+        shutil.copytree(workspace / "exports" / "popularity", tmp_path / "popularity")
+        (tmp_path / "popularity" / "1" / damaged).write_bytes(content)
         assert "cannot be read as an export" in run("recommend", tmp_path, "--user", "1", code=1)
+
+    def test_a_model_s_own_folder_and_another_model(self, run, workspace):
+        output = run("recommend", workspace / "exports" / "ease", "--model", "popularity", "--user", "1", code=1)
+        assert "is one model's folder" in output
 
 
 class TestExport:
@@ -133,6 +158,12 @@ class TestExport:
         run("export", workspace / "runs" / "ease", tmp_path, "--no-users", "--name", "private")
         assert "without the users" in run("recommend", tmp_path, "--user", "1", code=1)
         assert json.loads(run("recommend", tmp_path, "--history", "1,2", "--json"))
+
+    @pytest.mark.parametrize("name", ["../escaped", "..", "a/b", "7", ""])
+    def test_names_that_are_none(self, run, workspace, tmp_path, name):
+        output = run("export", workspace / "runs" / "ease", tmp_path / "exports", "--name", name, code=1)
+        assert "--name takes letters" in output
+        assert list(tmp_path.iterdir()) == []
 
     def test_an_existing_version(self, run, workspace):
         output = run("export", workspace / "runs" / "ease", workspace / "exports", "--version", "1", code=1)

@@ -55,6 +55,14 @@ def test_overrides(file):
         ("name.x=1", "name is a value, not a section"),
         ("model.l2=[", "is not a YAML value"),
         ("split.method=published", "a published split"),
+        ("split.seed=-1", r"split\.seed: .*greater than or equal to 0"),
+        ("evaluation.k=[]", r"evaluation\.k: .*different numbers above 0"),
+        ("evaluation.k=[5, 0]", r"evaluation\.k: .*different numbers above 0"),
+        ("evaluation.metrics=[ndgc]", r"evaluation\.metrics: .*ndcg"),
+        ("expected.metrics={ndcg@7: 0.1}", r"expected\.metrics has ndcg@7.*not measured"),
+        ("data.name=csv", r"data\.path must name the file"),
+        ("data.path=here", "synthetic data come from no file"),
+        ("model.name=[ease]", r"model\.name is \['ease'\]"),
     ],
 )
 def test_what_does_not_fit_is_refused(file, override, message):

@@ -182,6 +182,11 @@ class TestExport:
         [
             ({"k": 0}, ValueError, "k must be"),
             ({"max_k": 0}, ValueError, "max_k must be"),
+            ({"max_k": 10**9}, ValueError, "max_k is at most 1000"),
+            ({"version": 2**70}, ValueError, "below 2⁶³"),
+            ({"users": "no"}, TypeError, "users must be True or False"),
+            ({"exclude_seen": 0}, TypeError, "exclude_seen must be True or False"),
+            ({"metrics": {"ndcg@10": float("nan")}}, ValueError, "metrics must be finite"),
             ({"k": 50, "max_k": 20}, ValueError, "raise max_k or lower k"),
             ({"version": 0}, ValueError, "version must be"),
             ({"version": "1"}, TypeError, "version must be"),

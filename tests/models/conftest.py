@@ -46,6 +46,7 @@ class TinyFactors(ImplicitRecommender):
         return tf.reduce_sum(vectors[:, tf.newaxis, :] * self.items_vectors[tf.newaxis, :, :], axis=2)
 
     def score_histories(self, histories, ratings=None):
+        histories = self.check_histories(histories)
         vectors = tf.reduce_mean(tf.gather(self.items_vectors, histories), axis=1)
         return tf.reduce_sum(vectors[:, tf.newaxis, :] * self.items_vectors[tf.newaxis, :, :], axis=2)
 

@@ -90,6 +90,24 @@ class TestCallbacks:
         with pytest.raises(TypeError, match="fit takes callbacks that are"):
             model_class().fit(train, callbacks=[print])
 
+    @pytest.mark.parametrize(("frequency", "validated"), [(2, [1, 3]), ([1, 4], [0, 3])])
+    def test_validation_frequency(self, train, held_out, frequency, validated):
+        from tfrec.models import Popularity
+
+        seen = []
+        spy = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append("val_ndcg@10" in logs))
+        Popularity().fit(
+            train, validation_data=held_out, validation_freq=frequency, epochs=4, callbacks=[spy], verbose=0
+        )
+        assert [epoch for epoch, found in enumerate(seen) if found] == validated
+
+    def test_a_backup_in_the_middle_of_a_closed_form_is_refused(self, train, tmp_path):
+        from tfrec.models import EASE
+
+        backup = tf.keras.callbacks.BackupAndRestore(str(tmp_path), save_freq=1)
+        with pytest.raises(ValueError, match='save_freq="epoch"'):
+            EASE().fit(train, callbacks=[backup], verbose=0)
+
 
 class KilledError(Exception):
     pass

@@ -1,8 +1,10 @@
 """What every model of the registry keeps (and a model trained by gradients, so that the base class is tested whole)."""
 
 import inspect
+import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import yaml
 
@@ -116,10 +118,41 @@ class TestFit:
         history = model.fit(model.training_data(train), validation_data=model.training_data(train), verbose=0)
         assert np.isfinite(history.history["val_loss"]).all()
 
-    @pytest.mark.parametrize("bad", [None, [1, 2], "train.csv"])
-    def test_refuses_what_it_cannot_learn_from_before_it_knows_data(self, model_class, bad):
+    @pytest.mark.parametrize("bad", [None, [1, 2], "train.csv", np.zeros(3)])
+    @pytest.mark.parametrize("role", ["x", "validation_data"])
+    def test_refuses_what_it_cannot_learn_from_and_keeps_what_it_knows(
+        self, model_class, train, other_train, bad, role
+    ):
+        model = model_class()
+        with pytest.raises(TypeError, match=r"takes tfrec\.data\.Interactions, or a data set"):
+            model.fit(bad)
+        model.fit(train, verbose=0)
+        before = weights_of(model)
+        if bad is not None or role == "x":
+            with pytest.raises(TypeError, match=r"takes tfrec\.data\.Interactions, or a data set"):
+                model.fit(**{"x": other_train, role: bad})
+        with pytest.raises((TypeError, ValueError), match="epochs must be"):
+            model.fit(other_train, epochs=0)
+        for left, right in zip(before, weights_of(model), strict=True):
+            np.testing.assert_array_equal(left, right)
+
+    def test_a_data_set_before_adapt(self, model_class):
         with pytest.raises(ValueError, match="knows no data yet"):
-            model_class().fit(bad)
+            model_class().fit(tf.data.Dataset.range(3))
+
+    def test_several_steps_in_one_call(self, model_class, train, fitted, monkeypatch):
+        monkeypatch.setattr("tfrec.closed_form._DENSE_BYTES", 4 * train.n_items * 7)
+        model = model_class()
+        model.compile(model.default_optimizer(), steps_per_execution=2)
+        model.fit(train, verbose=0)
+        assert_same_weights(fitted, model)
+
+    def test_what_the_user_changes_after_compile_counts(self, model_class, train):
+        model = model_class()
+        model.compile(tf.keras.optimizers.SGD(0.1))
+        model.optimizer.learning_rate = 0.0
+        model.fit(train, verbose=0)
+        assert float(model.optimizer.learning_rate) == 0.0
 
     def test_refuses_empty_data(self, model_class, train):
         with pytest.raises(ValueError, match="no interactions at all"):
@@ -158,10 +191,39 @@ class TestScores:
         assert scores.shape == (2, fitted.n_items)
         assert np.isfinite(scores).all()
 
-    @pytest.mark.parametrize("users", [[-1], [10_000]])
+    @pytest.mark.parametrize("users", [[-1], [10_000], [2**32 + 1]])
     def test_indices_out_of_range_are_a_clear_error(self, fitted, users):
         with pytest.raises(ValueError, match="user indices are from 0 to 39"):
             fitted.score(users)
+
+    @pytest.mark.parametrize("users", [[0.7], ["1"], [True], [[3, 4]], None, 3])
+    def test_what_are_no_indices(self, fitted, users):
+        with pytest.raises(TypeError, match="user indices are whole numbers"):
+            fitted.score(users)
+
+    def test_pairs_of_different_lengths(self, fitted):
+        with pytest.raises(ValueError, match="1 users and 3 items"):
+            fitted.score_pairs([1], [1, 2, 3])
+
+    @pytest.mark.parametrize("histories", [[[1, 31], [3]], [[1], [3, -1]]])
+    def test_histories_out_of_range(self, fitted, histories):
+        with pytest.raises(ValueError, match="item indices are from 0 to 29"):
+            fitted.score_histories(tf.ragged.constant(histories, dtype=tf.int32))
+
+    def test_histories_that_are_not_ragged(self, fitted):
+        with pytest.raises(TypeError, match=r"tf\.RaggedTensor"):
+            fitted.score_histories([[1, 2], [3]])
+
+    def test_scores_that_are_not_finite_are_an_error(self, model_class, train, tmp_path):
+        model = model_class()
+        model.fit(train, verbose=0)
+        for weight in model.weights:
+            if weight.dtype.is_floating and weight is not model.item_counts:
+                weight.assign(tf.fill(weight.shape, float("nan")))
+        with pytest.raises(ValueError, match="not finite"):
+            model.recommend(["u000"])
+        with pytest.raises(ValueError, match="not finite"):
+            model.export(tmp_path / "model")
 
     def test_before_fit(self, model_class):
         for ask in (lambda m: m.score([0]), lambda m: m.recommend(["u000"]), lambda m: m.similar_items(["ï1"])):
@@ -225,6 +287,8 @@ class TestRecommend:
             ([1], 3, TypeError, "did you mean '1'"),
             ("u000", 3, TypeError, r"write \['u000'\]"),
             ([None], 3, TypeError, "got None"),
+            (None, 3, TypeError, "expected a list of user ids, got None"),
+            ({"user": ["u000"]}, 3, TypeError, "expected a list of user ids"),
             (["u000"], 0, ValueError, "k must be an integer of at least 1; got 0"),
             (["u000"], -3, ValueError, "at least 1; got -3"),
             (["u000"], 2.0, TypeError, "k must be an integer"),
@@ -236,7 +300,16 @@ class TestRecommend:
         with pytest.raises(error, match=message):
             fitted.recommend(users, k=k)
 
+    def test_ids_of_any_sequence(self, fitted):
+        users, expected = ["u000", "u001"], fitted.recommend(["u000", "u001"], k=3, exclude=["ï1"]).to_frame()
+        for same in (tuple(users), np.array(users, dtype=object), pd.Series(users), iter(users)):
+            assert fitted.recommend(same, k=3, exclude=pd.Series(["ï1"])).to_frame().equals(expected)
+
     def test_bad_exclusions(self, fitted):
+        with pytest.raises(TypeError, match="exclude takes a list"):
+            fitted.recommend(["u000"], exclude=5)
+        with pytest.raises(TypeError, match="exclude_seen must be True or False"):
+            fitted.recommend(["u000"], exclude_seen="no")
         with pytest.raises(ValueError, match="exclude has 1 lists for 2 rows"):
             fitted.recommend(["u000", "u001"], exclude=[["ï1"]])
         with pytest.raises(TypeError, match="did you mean '5'"):
@@ -268,6 +341,8 @@ class TestHistories:
             (["ï1"], TypeError, r"a list of item ids for each row"),
             ("ï1", TypeError, r"a list of item ids for each row"),
             ([[1]], TypeError, "did you mean '1'"),
+            ([None], TypeError, "got None for a row"),
+            (5, TypeError, r"a list of item ids for each row"),
         ],
     )
     def test_bad_input(self, fitted, histories, error, message):
@@ -289,7 +364,44 @@ class TestHistories:
         assert (answer.score[1:] == 0).all()
 
 
+class TestClosedForms:
+    """What only models that are solved from a whole epoch refuse."""
+
+    def test_part_of_an_epoch(self, train, monkeypatch):
+        monkeypatch.setattr("tfrec.closed_form._DENSE_BYTES", 4 * train.n_items * 7)
+        for kind in MODELS.values():
+            model = kind()
+            model.adapt(train)
+            with pytest.raises(ValueError, match="33 were left out and 0 came more than once"):
+                model.fit(model.training_data(train), steps_per_epoch=1, verbose=0)
+            with pytest.raises(ValueError, match="0 were left out and 40 came more than once"):
+                model.fit(model.training_data(train).repeat(2), verbose=0)
+
+    def test_other_data_than_it_was_adapted_to(self, train, other_train):
+        for kind in MODELS.values():
+            model = kind()
+            model.adapt(train)
+            model.training_data(train.select(np.arange(len(train))))
+            with pytest.raises(ValueError, match="adapted to other data"):
+                model.training_data(other_train)
+
+    def test_adapted_and_not_fitted(self, train, held_out, tmp_path):
+        for kind in MODELS.values():
+            model = kind()
+            model.adapt(train)
+            for ask in (lambda m: m.recommend(["u000"]), lambda m: m.export(tmp_path), lambda m: m.evaluate(held_out)):
+                with pytest.raises(ValueError, match="adapted to data but not fitted"):
+                    ask(model)
+
+
 class TestEvaluate:
+    def test_passes_arguments_on(self, fitted, held_out):
+        assert set(fitted.evaluate(held_out, k=3, metrics=["ndcg"], verbose=0)) == {"ndcg@3"}
+        with pytest.raises(TypeError, match="kk"):
+            fitted.evaluate(held_out, kk=3)
+        with pytest.raises(TypeError, match="evaluate takes"):
+            fitted.evaluate([1, 2])
+
     def test_is_tfrecs_own(self, fitted, held_out):
         assert fitted.evaluate(held_out).to_dict() == tfrec.evaluate(fitted, held_out).to_dict()
 
@@ -331,6 +443,20 @@ class TestSave:
         weights.write_bytes(weights.read_bytes()[:100])
         with pytest.raises(ValueError, match="cannot be read, it may be damaged"):
             tfrec.load(tmp_path / "model", custom_objects)
+
+    def test_a_vocabulary_of_another_size(self, fitted, tmp_path, custom_objects):
+        fitted.save(tmp_path / "model")
+        path = tmp_path / "model" / "vocabulary.json"
+        whole = json.loads(path.read_text())
+        for key in ("user_ids", "item_titles"):
+            path.write_text(json.dumps({**whole, key: whole[key][:-3]}))
+            with pytest.raises(ValueError, match="not of the same size"):
+                tfrec.load(tmp_path / "model", custom_objects)
+
+    def test_a_class_that_is_not_of_the_zoo(self, tmp_path, fitted_models, custom_objects):
+        fitted_models[custom_objects["TinyFactors"]].save(tmp_path / "model")
+        with pytest.raises(ValueError, match="pass it in custom_objects"):
+            tfrec.load(tmp_path / "model")
 
     def test_before_fit(self, model_class, tmp_path):
         with pytest.raises(ValueError, match="knows no data yet"):

@@ -79,6 +79,11 @@ class TestEASE:
         three.fit(train, epochs=3, verbose=0)
         np.testing.assert_array_equal(one.item_weights, three.item_weights)
 
+    @pytest.mark.parametrize("l2", [1e5, 1e9, 1e20])
+    def test_loss_with_more_regularisation_nears_the_empty_model_s(self, train, dense, l2):
+        loss = EASE(l2=l2).fit(train, verbose=0).history["loss"][0]
+        assert loss == pytest.approx(np.sum(dense**2) / len(dense), rel=1e-2)
+
     def test_a_history_scores_as_the_user_who_has_it(self, train, fitted_models):
         model = fitted_models[EASE]
         histories = tf.RaggedTensor.from_row_lengths(*_rows(train, [0, 3]))
@@ -98,7 +103,8 @@ class TestEASE:
         assert model.similar_items(["ï4"], k=5).item_id[0].tolist() == expected.tolist()
 
     @pytest.mark.parametrize(
-        ("l2", "error"), [(0, ValueError), (-1.0, ValueError), (float("nan"), ValueError), ("5", TypeError)]
+        ("l2", "error"),
+        [(0, ValueError), (-1.0, ValueError), (float("nan"), ValueError), (1e300, ValueError), ("5", TypeError)],
     )
     def test_bad_l2(self, l2, error):
         with pytest.raises(error, match="l2 must be a"):
@@ -121,6 +127,13 @@ class TestPopularity:
         model = Popularity()
         loss = model.fit(train, verbose=0).history["loss"][0]
         assert loss == pytest.approx(-np.sum(share * np.log(share)), rel=1e-5)
+        assert model.evaluate(model.training_data(train), verbose=0) == pytest.approx(loss, rel=1e-5)
+
+    def test_its_mean_over_batches_is_that_over_interactions(self, train, monkeypatch):
+        monkeypatch.setattr("tfrec.closed_form._DENSE_BYTES", 4 * train.n_items * 3)
+        model = Popularity()
+        loss = model.fit(train, verbose=0).history["loss"][0]
+        assert len(model.training_data(train)) > 10
         assert model.evaluate(model.training_data(train), verbose=0) == pytest.approx(loss, rel=1e-5)
 
 

@@ -1,0 +1,40 @@
+"""What models are given, checked before TensorFlow sees it."""
+
+from typing import Any
+
+import numpy as np
+
+from tfrec._tf import Tensor, tf
+from tfrec.data import Interactions
+
+
+def check_data(argument: str, data: Any) -> None:
+    """Raise a `TypeError` if `data` is nothing that a model learns from or is evaluated on."""
+    if not isinstance(data, (Interactions, tf.data.Dataset, tf.distribute.DistributedDataset)):
+        raise TypeError(
+            f"{argument} takes tfrec.data.Interactions, or a data set that training_data(train) made; got "
+            f"{type(data).__name__}. For a DataFrame: Interactions.from_frame(frame)"
+        )
+
+
+def check_range(kind: str, indices: Any, size: int) -> Tensor:
+    """Indices as an int32 tensor [n], checked wherever their values are known.
+
+    Args:
+        kind: what they count, for messages: "user" or "item".
+        indices: int [n]; in a graph, where values are not known, nothing is checked.
+        size: how many there are.
+
+    Raises:
+        TypeError: they are not whole numbers, or not a vector.
+        ValueError: one of them is out of range.
+    """
+    if tf.is_tensor(indices) and not hasattr(indices, "numpy"):  # in a graph
+        return tf.cast(indices, tf.int32)
+    values = np.asarray(indices)
+    if values.ndim != 1 or not (np.issubdtype(values.dtype, np.integer) or not values.size):
+        raise TypeError(f"{kind} indices are whole numbers, int [n]; got {indices!r}. For raw ids use recommend")
+    if values.size and not 0 <= values.min() <= values.max() < size:
+        wrong = values.min() if values.min() < 0 else values.max()
+        raise ValueError(f"{kind} indices are from 0 to {size - 1}; got {wrong}. For raw ids use recommend")
+    return tf.constant(values, tf.int32)
