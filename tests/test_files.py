@@ -19,9 +19,13 @@ def test_a_new_folder_appears_whole(tmp_path):
 
 
 def test_a_failure_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt), files.new_folder(tmp_path / "new") as folder:
-        fill(folder, "half")
-        raise KeyboardInterrupt
+    def interrupted():
+        with files.new_folder(tmp_path / "new") as folder:
+            fill(folder, "half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert list(tmp_path.iterdir()) == []
 
 
