@@ -19,7 +19,7 @@ from tfrec._version import __version__
 
 
 class _Commands(click.Group):
-    """A group that suggests the nearest command for an unknown one, and lists commands in the order of the work."""
+    """A group that lists its commands in the order of the work."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
