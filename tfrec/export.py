@@ -147,7 +147,8 @@ def export(
         FileExistsError: the version is there already.
         TypeError, ValueError: an argument doesn't fit, or the model is not fitted.
     """
-    path = Path(path).resolve()
+    path = Path(path)
+    name = path.resolve().name
     exclude_seen, users = check_flag("exclude_seen", exclude_seen), check_flag("users", users)
     k, max_k = check_integer("k", k, minimum=1), check_integer("max_k", max_k, minimum=1)
     _check_ready(model)
@@ -167,7 +168,7 @@ def export(
     if not all(map(math.isfinite, figures.values())):
         raise ValueError(f"metrics must be finite numbers by name; got {figures}")
     served = _Served(model, k=k, max_k=max_k, exclude_seen=exclude_seen, users=users)
-    about = _metadata(model, path.name, retrieval, served, k=k, max_k=max_k, exclude_seen=exclude_seen)
+    about = _metadata(model, name, retrieval, served, k=k, max_k=max_k, exclude_seen=exclude_seen)
     about["metrics"] = figures
     with files.new_folder(path / str(version)) as folder:
         tf.saved_model.save(served, str(folder), signatures=served.traced)
@@ -177,7 +178,7 @@ def export(
         if model.item_titles is not None:
             titles = dict(zip(model.item_ids.tolist(), model.item_titles.tolist(), strict=True))
             (extra / TITLES).write_text(json.dumps(titles, ensure_ascii=False), encoding="utf-8")
-        _write_warmup(extra / _WARMUP, path.name, about["signatures"], model)
+        _write_warmup(extra / _WARMUP, name, about["signatures"], model)
     return path / str(version)
 
 

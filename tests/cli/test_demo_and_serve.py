@@ -14,7 +14,9 @@ import pytest
 from tfrec.data import synthetic
 from tfrec.models import Popularity
 
-TFREC = [sys.executable, "-m", "tfrec.cli"]
+# A test run that was started in the background ignores SIGINT, and so would its children.
+HEED_SIGINT = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+TFREC = [sys.executable, "-c", f"{HEED_SIGINT}; from tfrec.cli import main; main()"]
 
 
 def start(*arguments, **environment):
