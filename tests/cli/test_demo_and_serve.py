@@ -19,8 +19,19 @@ HEED_SIGINT = "import signal; signal.signal(signal.SIGINT, signal.default_int_ha
 TFREC = [sys.executable, "-c", f"{HEED_SIGINT}; from tfrec.cli import main; main()"]
 
 
+started: list[subprocess.Popen] = []
+
+
+@pytest.fixture(autouse=True)
+def nothing_left():
+    """A test that fails leaves no server behind."""
+    yield
+    while started:
+        started.pop().kill()
+
+
 def start(*arguments, **environment):
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [*TFREC, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -28,6 +39,8 @@ def start(*arguments, **environment):
         env=os.environ | environment,
         start_new_session=True,
     )
+    started.append(process)
+    return process
 
 
 def processes_of(group: int) -> list[str]:
