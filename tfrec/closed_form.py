@@ -72,7 +72,8 @@ class ClosedFormRecommender(ImplicitRecommender):
 
     def fit(self, x: Any = None, *, callbacks: Any = None, **keras: Any) -> Any:
         """As `Recommender.fit`."""
-        for callback in _callbacks.prepare(callbacks):
+        callbacks = _callbacks.prepare(callbacks)  # a list, also where an iterator came, which can be read only once
+        for callback in callbacks:
             if isinstance(callback, tf.keras.callbacks.BackupAndRestore) and callback.save_freq != "epoch":
                 raise ValueError(
                     f"{type(self).__name__} is solved from a whole epoch, which a backup in its middle would cut: give "

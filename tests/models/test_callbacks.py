@@ -86,6 +86,12 @@ class TestCallbacks:
         assert len(history.history["loss"]) == 3
         assert (model.popularity.numpy() >= 0).all()
 
+    def test_an_iterator_of_callbacks(self, model_class, train):
+        ended = []
+        spy = tf.keras.callbacks.LambdaCallback(on_train_end=lambda logs: ended.append(True))
+        model_class().fit(train, epochs=1, callbacks=iter([spy]), verbose=0)
+        assert ended == [True]
+
     def test_what_is_no_callback_is_refused(self, model_class, train):
         with pytest.raises(TypeError, match="fit takes callbacks that are"):
             model_class().fit(train, callbacks=[print])
