@@ -23,6 +23,8 @@ class Popularity(ClosedFormRecommender):
         popularity: float32 [n_items], how many users have the item.
     """
 
+    personalised = False  # the evaluator warns of other models that give everybody the same list
+
     def __init__(self, *, seed: int = 0, name: str | None = None) -> None:
         super().__init__(seed=seed, name=name)
 

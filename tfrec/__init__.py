@@ -15,12 +15,15 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 from tfrec._version import __version__
 
 if TYPE_CHECKING:
-    from tfrec import data, evaluation, metrics, models, retrieval, serving
-    from tfrec.evaluation import evaluate
+    from tfrec import callbacks, data, evaluation, metrics, models, retrieval, serving
+    from tfrec.evaluation import compare, cross_validate, evaluate
     from tfrec.saving import load
 
 __all__ = [
     "__version__",
+    "callbacks",
+    "compare",
+    "cross_validate",
     "data",
     "evaluate",
     "evaluation",
@@ -31,8 +34,13 @@ __all__ = [
     "serving",
 ]
 
-_MODULES = frozenset({"data", "evaluation", "metrics", "models", "retrieval", "serving"})
-_FUNCTIONS = {"evaluate": "tfrec.evaluation", "load": "tfrec.saving"}
+_MODULES = frozenset({"callbacks", "data", "evaluation", "metrics", "models", "retrieval", "serving"})
+_FUNCTIONS = {
+    "compare": "tfrec.evaluation",
+    "cross_validate": "tfrec.evaluation",
+    "evaluate": "tfrec.evaluation",
+    "load": "tfrec.saving",
+}
 
 
 def __getattr__(name: str) -> Any:

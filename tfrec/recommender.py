@@ -184,7 +184,7 @@ class Recommender(RawIdAnswers, tfrs.Model):
         if validation_data is not None:
             check_data("validation_data", validation_data)
         if isinstance(validation_data, Interactions):
-            own.append(_callbacks.RankingValidation(validation_data, keras.pop("validation_freq", 1)))
+            own.append(_callbacks.RankingMetrics(validation_data, frequency=keras.pop("validation_freq", 1)))
             validation_data = None
         if isinstance(x, Interactions):
             self.adapt(x)
@@ -326,8 +326,8 @@ class Recommender(RawIdAnswers, tfrs.Model):
 
         Args:
             x: test `Interactions`, or what Keras takes (the result is then the mean loss).
-            arguments: for `Interactions` those of `tfrec.evaluate` (`k`, `metrics`, `candidates`, `exclude_seen`,
-                `batch_size`); for anything else those of Keras's `evaluate`.
+            arguments: for `Interactions` those of `tfrec.evaluate` (`k`, `metrics`, `candidates`, `given`, `seen`, …);
+                for anything else those of Keras's `evaluate`.
         """
         check_data("evaluate", x)
         if not isinstance(x, Interactions):

@@ -22,7 +22,7 @@ class Table:
         self.rows = [sorted(set(train.item[train.user == user].tolist())) for user in range(train.n_users)]
         self.histories = tf.ragged.constant([*self.rows, []], tf.int32, ragged_rank=1, row_splits_dtype=tf.int64)
         counts = np.bincount(np.concatenate([[], *self.rows]).astype(int), minlength=train.n_items)
-        self.popularity = tf.constant(counts, tf.float32)
+        self.popularity = self.item_counts = tf.constant(counts, tf.float32)
         self.recommendable = tf.constant(counts > 0)
         self.scores = tf.Variable(np.asarray(scores, np.float32))
         self.calls = 0  # of Python: one a trace, or one a batch without a graph
@@ -31,6 +31,9 @@ class Table:
         self.calls += 1
         known = (users >= 0)[:, tf.newaxis]
         return tf.where(known, tf.gather(self.scores, tf.maximum(users, 0)), self.popularity[tf.newaxis])
+
+    def has_history(self, users):
+        return self.seen_items(users).row_lengths() > 0
 
     def seen_items(self, users):
         return tf.gather(self.histories, tf.where(users >= 0, users, self.n_users))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tfrec._tf import tf
 from tfrec.evaluation import NonFiniteScoresError, evaluate
 
 
@@ -43,7 +44,7 @@ def test_scores_of_a_wrong_width(make):
     model, test = make()
     scores = model.ranking_scores
     model.ranking_scores = lambda users: scores(users)[:, 1:]
-    with pytest.raises(ValueError, match=r"must be \[batch, 40\], a score for each item; got \[None, 39\]"):
+    with pytest.raises(ValueError, match=r"must be \[batch, 40\], one for each item; got \[None, 39\]"):
         evaluate(model, test)
 
 
@@ -87,3 +88,27 @@ def test_a_frame_is_no_test_set(make):
     model, test = make()
     with pytest.raises(TypeError, match=r"test must be tfrec.data.Interactions; got DataFrame"):
         evaluate(model, test.to_frame())
+
+
+class TestMemory:
+    def test_the_figures_do_not_depend_on_it(self, make):
+        model, test = make(n_users=50, n_items=40)
+        assert evaluate(model, test, memory=800) == evaluate(model, test, memory=10_000) == evaluate(model, test)
+
+    def test_it_bounds_the_batches(self, make):
+        model, test = make(n_users=50, n_items=40)
+        sizes = []
+        scores = model.ranking_scores
+
+        def watched(users):
+            tf.py_function(lambda u: sizes.append(len(u)), [users], [])
+            return scores(users)
+
+        model.ranking_scores = watched
+        evaluate(model, test, memory=20 * 40 * 3 + 1)
+        assert max(sizes) == 3
+
+    def test_too_little_for_one_user(self, make):
+        model, test = make(n_items=40)
+        with pytest.raises(ValueError, match=r"memory is 100 bytes, and .* 40 items .* takes about 800: allow more"):
+            evaluate(model, test, memory=100)

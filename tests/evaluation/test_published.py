@@ -12,14 +12,18 @@ class Popularity:
     """Items by the number of training users, in plain TensorFlow."""
 
     name = "popularity"
+    personalised = False
 
     def __init__(self, train):
         self.user_ids, self.item_ids, self.n_items = train.user_ids, train.item_ids, train.n_items
-        self.counts = tf.constant(np.bincount(train.item, minlength=train.n_items), tf.float32)
-        self.recommendable = self.counts > 0
+        self.item_counts = tf.constant(np.bincount(train.item, minlength=train.n_items), tf.float32)
+        self.recommendable = self.item_counts > 0
+
+    def has_history(self, users):
+        return users >= 0  # everybody has one on these data
 
     def ranking_scores(self, users):
-        return tf.tile(self.counts[tf.newaxis], [tf.size(users), 1])
+        return tf.tile(self.item_counts[tf.newaxis], [tf.size(users), 1])
 
     def seen_items(self, users):
         raise AssertionError("seen items take part in the ranking of candidates")

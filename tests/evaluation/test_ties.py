@@ -28,16 +28,20 @@ class Constant:
     """A model that has learnt nothing."""
 
     name = "constant"
+    personalised = False
 
     def __init__(self, train, value=0.0):
         self.user_ids, self.item_ids, self.n_items = train.user_ids, train.item_ids, train.n_items
-        self.recommendable = tf.ones([self.n_items], tf.bool)
+        self.recommendable, self.item_counts = tf.ones([self.n_items], tf.bool), tf.ones([self.n_items])
         self.value = value
         matrix = train.to_csr()
         self.seen = tf.RaggedTensor.from_row_splits(matrix.indices.astype(np.int32), matrix.indptr.astype(np.int64))
 
     def ranking_scores(self, users):
         return tf.fill([tf.size(users), self.n_items], self.value)
+
+    def has_history(self, users):
+        return self.seen_items(users).row_lengths() > 0
 
     def seen_items(self, users):
         return tf.gather(self.seen, users)

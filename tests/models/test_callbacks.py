@@ -1,6 +1,8 @@
 """Keras's own callbacks, on every model."""
 
 import csv
+import inspect
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,11 +65,61 @@ class TestCallbacks:
         assert checkpoint.best == -np.inf
         assert plateau.monitor_op(0.5, 0.4)
 
-    def test_losses_are_still_minimised(self):
+    @pytest.mark.parametrize(
+        ("monitor", "operator"),
+        [
+            ("val_coverage@10", np.greater),
+            ("val_r2", np.greater),
+            ("val_gini@10", np.less),
+            ("val_rmse", np.less),
+            ("val_mae", np.less),
+            ("val_loss", np.less),
+            ("loss", np.less),
+            ("val_mymetric@3", np.greater),  # one of the user's: a cutoff says that it ranks
+        ],
+    )
+    @pytest.mark.parametrize("kind", ["EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau"])
+    def test_every_metric_has_its_direction(self, kind, monitor, operator):
         from tfrec.callbacks import prepare
 
-        (stopping,) = prepare(tf.keras.callbacks.EarlyStopping(monitor="val_loss"))
+        path = {"filepath": "x"} if kind == "ModelCheckpoint" else {}
+        (callback,) = prepare(getattr(tf.keras.callbacks, kind)(monitor=monitor, **path))
+        assert callback.monitor_op(0.9, 0.4) == operator(0.9, 0.4)
+        assert callback.monitor_op(0.4, 0.9) == operator(0.4, 0.9)
+
+    @pytest.mark.parametrize("kind", ["EarlyStopping", "ModelCheckpoint", "ReduceLROnPlateau"])
+    def test_a_direction_against_the_metric_is_overruled(self, kind):
+        from tfrec.callbacks import prepare
+
+        path = {"filepath": "x"} if kind == "ModelCheckpoint" else {}
+        (callback,) = prepare(getattr(tf.keras.callbacks, kind)(monitor="val_rmse", mode="max", **path))
+        assert callback.monitor_op(0.4, 0.9)
+        assert not callback.monitor_op(0.9, 0.4)
+
+    def test_a_metric_without_a_better_side_is_left_to_the_user(self):
+        from tfrec.callbacks import prepare
+
+        least, most = prepare(
+            [
+                tf.keras.callbacks.EarlyStopping("val_average_popularity@10", mode="min"),
+                tf.keras.callbacks.EarlyStopping("val_average_popularity@10", mode="max"),
+            ]
+        )
+        assert least.monitor_op is np.less
+        assert most.monitor_op is np.greater
+
+    def test_a_prefix_of_ones_own_counts_too(self, held_out):
+        from tfrec.callbacks import RankingMetrics, prepare
+
+        _, stopping, other = prepare(
+            [
+                tf.keras.callbacks.EarlyStopping("tuning_gini@10", mode="max"),
+                tf.keras.callbacks.EarlyStopping("other_gini", mode="max"),
+                RankingMetrics(held_out, prefix="tuning_"),
+            ]
+        )
         assert stopping.monitor_op is np.less
+        assert other.monitor_op is np.greater
 
     def test_early_stopping_keeps_the_best_epoch(self, train, held_out):
         """A model whose validation nDCG only falls must stop after `patience` epochs, with its first weights."""
@@ -113,6 +165,99 @@ class TestCallbacks:
         backup = tf.keras.callbacks.BackupAndRestore(str(tmp_path), save_freq=1)
         with pytest.raises(ValueError, match='save_freq="epoch"'):
             EASE().fit(train, callbacks=[backup], verbose=0)
+
+
+class TestRankingMetrics:
+    def test_the_figures_of_evaluate_are_in_the_logs(self, model_class, train, held_out):
+        options: dict[str, Any] = {"k": (3, 7), "metrics": ["recall", "coverage", "auc"], "exclude_seen": False}
+        model = model_class()
+        metrics = tfrec.callbacks.RankingMetrics(held_out, **options)
+        history = model.fit(train, epochs=2, callbacks=[metrics], verbose=0).history
+        report = tfrec.evaluate(model, held_out, **options)
+        assert {name for name in history if name.startswith("val_")} == {f"val_{key}" for key in report}
+        assert {key: history[f"val_{key}"][-1] for key in report} == dict(report)
+
+    def test_it_is_what_validation_data_do(self, train, held_out):
+        from tfrec.models import EASE
+
+        by_argument = EASE().fit(train, validation_data=held_out, verbose=0).history
+        by_callback = EASE().fit(train, callbacks=[tfrec.callbacks.RankingMetrics(held_out)], verbose=0).history
+        assert by_argument.keys() == by_callback.keys()
+        assert by_argument["val_ndcg@10"] == by_callback["val_ndcg@10"]
+
+    def test_it_runs_before_the_others_wherever_it_stands(self, train, held_out, tmp_path):
+        from tfrec.models import EASE
+
+        keras = tf.keras.callbacks
+        logged = []
+        callbacks = [
+            keras.LambdaCallback(on_epoch_end=lambda epoch, logs: logged.append(dict(logs))),
+            keras.CSVLogger(str(tmp_path / "history.csv")),
+            keras.EarlyStopping("test_coverage@3", patience=9),
+            tfrec.callbacks.RankingMetrics(held_out, k=3, metrics="coverage", prefix="test_"),
+            tfrec.callbacks.RankingMetrics(train, k=3, metrics="ndcg", prefix="train_", exclude_seen=False),
+        ]
+        EASE().fit(train, epochs=2, callbacks=callbacks, verbose=0)
+        assert [{"test_coverage@3", "train_ndcg@3"} <= set(logs) for logs in logged] == [True, True]
+        assert "test_coverage@3" in (tmp_path / "history.csv").read_text()
+        assert callbacks[2].best == max(logs["test_coverage@3"] for logs in logged)
+
+    @pytest.mark.parametrize(("prefix", "folder", "tag"), [
+        ("val_", "validation", "epoch_coverage@3"), ("test_", "train", "epoch_test_coverage@3"),
+    ])  # fmt: skip
+    def test_tensorboard_shows_the_figures_as_scalars(self, train, held_out, tmp_path, prefix, folder, tag):
+        from tfrec.models import EASE
+
+        metrics = tfrec.callbacks.RankingMetrics(held_out, k=3, metrics="coverage", prefix=prefix)
+        board = tf.keras.callbacks.TensorBoard(str(tmp_path))
+        history = EASE().fit(train, epochs=2, callbacks=[board, metrics], verbose=0).history
+        shown = [
+            float(tf.make_ndarray(value.tensor))
+            for path in (tmp_path / folder).glob("*tfevents*")
+            for event in tf.compat.v1.train.summary_iterator(str(path))
+            for value in event.summary.value
+            if value.tag == tag and value.metadata.plugin_data.plugin_name == "scalars"
+        ]
+        assert shown == pytest.approx(history[f"{prefix}coverage@3"])
+
+    def test_frequency(self, train, held_out):
+        from tfrec.models import Popularity
+
+        seen = []
+        spy = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append("val_ndcg@3" in logs))
+        every_other = tfrec.callbacks.RankingMetrics(held_out, k=3, metrics="ndcg", frequency=2)
+        Popularity().fit(train, epochs=4, callbacks=[spy, every_other], verbose=0)
+        assert seen == [False, True, False, True]
+
+    def test_it_takes_every_option_of_evaluate(self):
+        options = set(inspect.signature(tfrec.evaluate).parameters) - {"model", "test"}
+        assert options <= set(inspect.signature(tfrec.callbacks.RankingMetrics).parameters)
+
+    @pytest.mark.parametrize(
+        ("options", "error", "message"),
+        [
+            ({"metrics": "ndgc"}, ValueError, "unknown metric 'ndgc'"),
+            ({"k": [10, 0]}, ValueError, "k must be an integer of at least 1; got 0"),
+            ({"frequency": 0}, ValueError, r"frequency \(validation_freq of fit\) must be"),
+            ({"prefix": None}, TypeError, "prefix must be a string"),
+            ({"metric": "ndcg"}, TypeError, "unexpected keyword argument 'metric'"),
+        ],
+    )
+    def test_wrong_arguments_cost_no_epoch(self, held_out, options, error, message):
+        with pytest.raises(error, match=message):
+            tfrec.callbacks.RankingMetrics(held_out, **options)
+
+    def test_wrong_data(self, held_out):
+        with pytest.raises(TypeError, match=r"takes tfrec\.data\.Interactions, got DataFrame"):
+            tfrec.callbacks.RankingMetrics(held_out.to_frame())
+        with pytest.raises(ValueError, match="nothing to evaluate on"):
+            tfrec.callbacks.RankingMetrics(held_out.select(np.zeros(len(held_out), bool)))
+
+    def test_models_of_others_are_refused(self, held_out):
+        model = tf.keras.Sequential([tf.keras.layers.Dense(1)])
+        model.compile(loss="mse")
+        with pytest.raises(TypeError, match="evaluates tfrec Recommenders; Sequential is none"):
+            model.fit(np.ones((4, 1)), np.ones(4), callbacks=[tfrec.callbacks.RankingMetrics(held_out)], verbose=0)
 
 
 class KilledError(Exception):

@@ -10,7 +10,10 @@ import pytest
 TF = "tfrec._tf"
 LEAVES = {"tfrec._version", "tfrec.checks", "tfrec.files"}  # small helpers, without TensorFlow: open to every room
 RESULTS = {"tfrec.recommendations", "tfrec.vocabulary"}  # raw ids in and out, without TensorFlow
-PUBLIC = {"tfrec", *(f"tfrec.{name}" for name in ("data", "evaluation", "metrics", "models", "retrieval", "serving"))}
+PUBLIC = {
+    "tfrec",
+    *(f"tfrec.{name}" for name in ("callbacks", "data", "evaluation", "metrics", "models", "retrieval", "serving")),
+}
 CONTRACT = {"tfrec.recommender", "tfrec.closed_form"}
 
 # What a room may import from other rooms when it is itself imported.
@@ -33,7 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "tfrec.layers": {TF},
     "tfrec.losses": {TF},
     "tfrec.optimizers": {TF},
-    "tfrec.callbacks": {TF},
+    "tfrec.callbacks": {TF, "tfrec.data", "tfrec.metrics"},
     "tfrec.inputs": {TF, "tfrec.data"},
     "tfrec.saving": RESULTS,
     "tfrec.answers": {TF, "tfrec.ranking", *RESULTS},

@@ -1,7 +1,25 @@
-"""Evaluation of ranking models: `evaluate` gives a `Report`; `comparison_table` shows several side by side."""
+"""Evaluation of models: `evaluate` gives a `Report`, `side_by_side` shows several, `compare` tests their differences.
 
+`cross_validate` fits and evaluates one model on several splits; `tfrec.evaluation.plots` draws.
+"""
+
+from tfrec.evaluation.comparison import Comparison, compare
+from tfrec.evaluation.cross_validation import CrossValidation, cross_validate
 from tfrec.evaluation.evaluator import evaluate
-from tfrec.evaluation.report import Report, comparison_table
+from tfrec.evaluation.report import Report
+from tfrec.evaluation.sameness import SameListWarning
 from tfrec.evaluation.scoring import NonFiniteScoresError
+from tfrec.evaluation.side_by_side import comparison_table, side_by_side
 
-__all__ = ["NonFiniteScoresError", "Report", "comparison_table", "evaluate"]
+__all__ = [
+    "Comparison",
+    "CrossValidation",
+    "NonFiniteScoresError",
+    "Report",
+    "SameListWarning",
+    "compare",
+    "comparison_table",
+    "cross_validate",
+    "evaluate",
+    "side_by_side",
+]

@@ -1,7 +1,7 @@
-"""The test set and the candidates as the evaluator needs them: by user, in the model's indices."""
+"""The test set, and what goes with it, as the evaluator needs them: by user, in the model's indices."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -12,26 +12,30 @@ from tfrec.data import Candidates, Interactions
 Indices = NDArray[np.int64]
 
 
-class ItemsOfRows:
-    """Which items belong to which row, each once."""
+@dataclass(frozen=True)
+class Pairs:
+    """Row and item of some entries, by row.
 
-    def __init__(self, rows: Indices, items: Indices, n_items: int) -> None:
-        """Take parallel arrays of rows and items (out of n_items); a pair may be repeated."""
-        self._n_items = n_items
-        self._keys = _sorted_distinct(rows * n_items + items)
+    Attributes:
+        row: int64 [n], ascending.
+        item: int64 [n].
+    """
 
-    def pairs(self, start: int, stop: int) -> NDArray[np.int32]:
-        """The items of rows start to stop: int32 [n, 2] of (row - start, item)."""
-        first, last = np.searchsorted(self._keys, [start * self._n_items, stop * self._n_items])
-        rows, items = np.divmod(self._keys[first:last], self._n_items)
-        return np.stack([rows - start, items], axis=1).astype(np.int32)
+    row: Indices
+    item: Indices
 
-    def contain(self, start: int, items: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Which of `items`, int32 [n, K] for the n rows from `start` on, -1 for none, belong to their row."""
-        rows = np.arange(start, start + len(items), dtype=np.int64)
-        keys = rows[:, np.newaxis] * self._n_items + items
-        nearest = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        return (self._keys[nearest] == keys) & (items >= 0)
+    @classmethod
+    def distinct(cls, rows: Indices, items: Indices, n_items: int) -> Self:
+        """Each of the given pairs once, the items of a row in ascending order."""
+        return cls(*np.divmod(_sorted_distinct(rows * n_items + items), n_items))
+
+    def of(self, start: int, stop: int) -> "Pairs":
+        """The pairs of the rows from start to stop, which are counted from start."""
+        first, last = np.searchsorted(self.row, [start, stop])
+        return Pairs(self.row[first:last] - start, self.item[first:last])
+
+    def __len__(self) -> int:
+        return len(self.row)
 
 
 @dataclass(frozen=True)
@@ -51,11 +55,36 @@ class HeldOut:
     test_user: Indices
     user: NDArray[np.int32]
     n_relevant: Indices
-    relevant: ItemsOfRows
+    relevant: Pairs
     item_of: NDArray[np.int32]
 
     def __len__(self) -> int:
         return len(self.test_user)
+
+    @property
+    def user_ids(self) -> NDArray[Any]:
+        """The raw id of each row's user."""
+        return self.test.user_ids[self.test_user]
+
+
+@dataclass(frozen=True)
+class Histories:
+    """What is given of each test user: items, oldest first.
+
+    Attributes:
+        splits: int64 [n_rows + 1]: row r has the entries from ``splits[r]`` to ``splits[r + 1]``.
+        item: int32 [n], in the model's indices, all of them known to it.
+        rating: float32 [n], or None where the interactions have none.
+    """
+
+    splits: Indices
+    item: NDArray[np.int32]
+    rating: NDArray[np.float32] | None
+
+    def pairs(self) -> Pairs:
+        """The given items as pairs of row and item."""
+        rows = np.repeat(np.arange(len(self.splits) - 1), np.diff(self.splits))
+        return Pairs(rows, self.item.astype(np.int64))
 
 
 def hold_out(test: Interactions, model: Any) -> HeldOut:
@@ -64,7 +93,7 @@ def hold_out(test: Interactions, model: Any) -> HeldOut:
     Raises:
         ValueError: if the model knows none of the test items.
     """
-    item_of = _translation(test.item_ids, model.item_ids)
+    item_of = translation(test.item_ids, model.item_ids)
     pairs = _sorted_distinct(test.user.astype(np.int64) * test.n_items + test.item)  # a repeated row counts once
     test_user, rows, n_relevant = np.unique(pairs // test.n_items, return_inverse=True, return_counts=True)
     items = item_of[pairs % test.n_items].astype(np.int64)
@@ -78,14 +107,14 @@ def hold_out(test: Interactions, model: Any) -> HeldOut:
     return HeldOut(
         test=test,
         test_user=test_user,
-        user=_translation(test.user_ids, model.user_ids)[test_user],
+        user=translation(test.user_ids, model.user_ids)[test_user],
         n_relevant=n_relevant,
-        relevant=ItemsOfRows(rows[known], items[known], model.n_items),
+        relevant=Pairs.distinct(rows[known], items[known], model.n_items),
         item_of=item_of,
     )
 
 
-def items_to_rank(candidates: Candidates, held_out: HeldOut, n_items: int) -> ItemsOfRows:
+def items_to_rank(candidates: Candidates, held_out: HeldOut, n_items: int) -> Pairs:
     """The candidates and the test items of each user, those that the model (with its n_items) knows.
 
     Raises:
@@ -101,15 +130,60 @@ def items_to_rank(candidates: Candidates, held_out: HeldOut, n_items: int) -> It
     known = (rows >= 0) & (items >= 0)
     missing = np.flatnonzero(np.bincount(rows[known], minlength=len(held_out)) == 0)
     if len(missing):
-        name = str(test.user_ids[held_out.test_user[missing[0]]])
+        name = str(held_out.user_ids[missing[0]])
         raise ValueError(
             f"{len(missing)} of {len(held_out)} test users, user {name!r} for one, have no candidates that the model "
             "knows: give candidates for every user of the test set, or leave these users out of it"
         )
-    relevant = held_out.relevant.pairs(0, len(held_out)).astype(np.int64)
-    return ItemsOfRows(
-        np.concatenate([rows[known], relevant[:, 0]]), np.concatenate([items[known], relevant[:, 1]]), n_items
+    relevant = held_out.relevant
+    return Pairs.distinct(
+        np.concatenate([rows[known], relevant.row]), np.concatenate([items[known], relevant.item]), n_items
     )
+
+
+def items_of_users(data: Interactions, held_out: HeldOut, model: Any) -> Pairs:
+    """The items that the test users have in other interactions, those that the model knows."""
+    rows = _rows_of(data, held_out)[data.user]
+    items = translation(data.item_ids, model.item_ids)[data.item].astype(np.int64)
+    known = (rows >= 0) & (items >= 0)
+    return Pairs.distinct(rows[known], items[known], model.n_items)
+
+
+def histories(given: Interactions, held_out: HeldOut, model: Any) -> Histories:
+    """What the test users have in ``given``, oldest first, without items that the model has no training rows of.
+
+    Raises:
+        ValueError: if no test user has anything in ``given``.
+    """
+    rows = _rows_of(given, held_out)[given.user]
+    if not (rows >= 0).any():
+        raise ValueError(
+            f"none of the users of the test set {held_out.test.name!r} is in given={given.name!r}: it holds what is "
+            "known of the test users, such as the given part of tfrec.data.strong_split"
+        )
+    items = translation(given.item_ids, model.item_ids)[given.item]
+    usable = (rows >= 0) & (items >= 0) & np.asarray(model.recommendable)[items]
+    rows, items = rows[usable], items[usable]
+    order = np.argsort(rows, kind="stable")
+    if given.timestamp is not None:
+        order = np.lexsort((given.timestamp[usable], rows))
+    splits = np.append(0, np.cumsum(np.bincount(rows, minlength=len(held_out))))
+    return Histories(splits, items[order], given.rating[usable][order] if given.has_ratings else None)
+
+
+def translation(ids: NDArray[Any], model_ids: NDArray[Any]) -> NDArray[np.int32]:
+    """The index in `model_ids` of each of `ids`, -1 where it is absent: int32 [len(ids)]."""
+    if ids is model_ids or np.array_equal(ids, model_ids):
+        return np.arange(len(ids), dtype=np.int32)
+    return pd.Index(model_ids).get_indexer(pd.Index(ids)).astype(np.int32)
+
+
+def _rows_of(data: Interactions, held_out: HeldOut) -> Indices:
+    """The row of each user of another vocabulary, -1 for one that isn't tested: int64 [data.n_users]."""
+    test = held_out.test
+    row_of = np.full(test.n_users + 1, -1, np.int64)  # the last is for users that the test set doesn't know
+    row_of[held_out.test_user] = np.arange(len(held_out))
+    return row_of[translation(data.user_ids, test.user_ids)]
 
 
 def _check_range(what: str, indices: NDArray[np.int32], size: int) -> None:
@@ -120,14 +194,7 @@ def _check_range(what: str, indices: NDArray[np.int32], size: int) -> None:
         )
 
 
-def _translation(ids: NDArray[Any], model_ids: NDArray[Any]) -> NDArray[np.int32]:
-    """The index in `model_ids` of each of `ids`, -1 where it is absent: int32 [len(ids)]."""
-    if ids is model_ids or np.array_equal(ids, model_ids):
-        return np.arange(len(ids), dtype=np.int32)
-    return pd.Index(model_ids).get_indexer(pd.Index(ids)).astype(np.int32)
-
-
 def _sorted_distinct(keys: Indices) -> Indices:
     """As `np.unique`, which hashes integers and takes 30 times as long."""
     keys = np.sort(keys)
-    return keys[np.concatenate([[True], keys[1:] != keys[:-1]])]
+    return keys[np.append(True, keys[1:] != keys[:-1])[: len(keys)]]

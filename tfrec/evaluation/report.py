@@ -1,10 +1,9 @@
 """What an evaluation found, as a mapping, a table, a data frame and JSON."""
 
-import difflib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,10 +11,32 @@ from typing import Any
 import pandas as pd
 
 from tfrec import files
+from tfrec.evaluation.tables import Table, Tabular, figure_text, select_figures, unknown_figure
+
+_FRAMES = ("per_user", "exposure")
+_NO_CUTOFF = "all"
+
+
+class _Frame:
+    """An optional frame of a report. What goes in and out are pandas's lazy copies: a report never changes."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, report: Any, owner: type | None = None) -> pd.DataFrame | None:
+        frame = None if report is None else vars(report)[self._name]
+        return None if frame is None else frame.copy(deep=False)
+
+    def __set__(self, report: Any, frame: "pd.DataFrame | _Frame | None") -> None:
+        if isinstance(frame, _Frame):  # the dataclass's default
+            frame = None
+        if frame is not None and not isinstance(frame, pd.DataFrame):
+            raise TypeError(f"{self._name} must be a pandas DataFrame or None; got {type(frame).__name__}")
+        vars(report)[self._name] = None if frame is None else frame.copy(deep=False)
 
 
 @dataclass(frozen=True, repr=False)
-class Report(Mapping[str, float]):
+class Report(Tabular, Mapping[str, float]):
     """The figures of one model on one test set. Immutable; also a mapping: ``report["ndcg@10"]``.
 
     Attributes:
@@ -26,7 +47,13 @@ class Report(Mapping[str, float]):
         n_test: distinct (user, item) pairs of the test set.
         unreachable: share of these pairs, 0 to 1, that could not be recommended.
         k: the cutoffs.
-        metrics: metric and cutoff, such as "ndcg@10", to the mean over users.
+        metrics: metric and cutoff, such as "ndcg@10" (without a cutoff "auc", "rmse"), to the figure: for most metrics
+            the mean over users.
+        per_user: the values that the means are of, a row a user (index "user", raw ids) and a float64 column for each
+            figure that has one value a user; None if they were not kept. Neither part of the JSON nor of ``==``.
+        exposure: what was recommended how often, a row an item (index "item", raw ids): the column "popularity", its
+            training users, and for every cutoff (the number k) an int64 column, to how many users it was recommended.
+            None if it was not kept. Neither part of the JSON nor of ``==``.
     """
 
     model: str
@@ -37,20 +64,29 @@ class Report(Mapping[str, float]):
     unreachable: float
     k: tuple[int, ...]
     metrics: Mapping[str, float]
+    per_user: _Frame = field(default=_Frame(), kw_only=True, compare=False)
+    exposure: _Frame = field(default=_Frame(), kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", tuple(self.k))
         object.__setattr__(self, "metrics", MappingProxyType(dict(self.metrics)))
+        if (users := self.per_user) is not None:
+            if others := [key for key in users.columns if key not in self.metrics]:
+                raise ValueError(
+                    f"per_user has the column {others[0]!r}, and {unknown_figure(others[0], self.metrics)}"
+                )
+            if len(users) != self.n_users:
+                raise ValueError(f"per_user must have a row for each of {self.n_users} users; got {len(users)} rows")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let copies and worker processes have it, for which a mapping proxy alone is no good."""
-        return Report, tuple({**vars(self), "metrics": self.to_dict()}.values())
+        return _report, ({**self.to_record(), **{name: getattr(self, name) for name in _FRAMES}},)
 
     def __getitem__(self, key: str) -> float:
         try:
             return self.metrics[key]
         except KeyError:
-            raise KeyError(_unknown(key, self.metrics)) from None
+            raise KeyError(unknown_figure(key, self.metrics)) from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.metrics)
@@ -63,27 +99,97 @@ class Report(Mapping[str, float]):
         more = ", …" if len(self.metrics) > 3 else ""
         return f"Report({self.model!r} on {self.dataset!r}: {figures}{more})"
 
-    def __str__(self) -> str:
-        """The table that `print` shows: a row for each metric, a column for each cutoff."""
+    __str__ = Tabular.__str__
+
+    def table(self) -> Table:
+        """The table that `print` and `show` show: a row for each metric, a column for each cutoff."""
         frame = self.to_frame()
-        rows = [["", *(f"@{cutoff}" for cutoff in self.k)]]
-        rows += [[str(name), *map(_figure, values)] for name, values in zip(frame.index, frame.to_numpy(), strict=True)]
         heading = f"{self.model} on {self.dataset}: {self.protocol}"
         counts = f"{self.n_users} users, {self.n_test} test items, {self.unreachable:.2%} of them unreachable"
-        return "\n".join([heading, counts, "", _table(rows)])
+        return Table(
+            header=["", *(name if name == _NO_CUTOFF else f"@{name}" for name in frame.columns)],
+            rows=[[str(name), *map(figure_text, row)] for name, row in zip(frame.index, frame.to_numpy(), strict=True)],
+            heading=[heading, counts],
+        )
 
     def to_dict(self) -> dict[str, float]:
         """The figures alone: ``{"ndcg@10": …}``."""
         return dict(self.metrics)
 
+    def to_record(self) -> dict[str, Any]:
+        """The attributes but for the frames, as JSON has them; `Report` takes them as arguments."""
+        names = [entry.name for entry in fields(self) if entry.name not in _FRAMES]
+        return {name: getattr(self, name) for name in names} | {"k": list(self.k), "metrics": self.to_dict()}
+
     def to_frame(self) -> pd.DataFrame:
-        """The figures as a frame: a row for each metric, a column for each cutoff."""
-        names = dict.fromkeys(key.rpartition("@")[0] for key in self.metrics)
-        figures = [[self.metrics.get(f"{name}@{cutoff}", float("nan")) for cutoff in self.k] for name in names]
-        return pd.DataFrame(figures, index=pd.Index(names, name="metric"), columns=pd.Index(self.k, name="k"))
+        """The figures as a frame: a row for each metric, a column for each cutoff (NaN where there is no figure).
+
+        Figures without a cutoff, if there are any, are in one more column, "all".
+        """
+        names = dict.fromkeys(key.partition("@")[0] for key in self.metrics)
+        has_others = any("@" not in key for key in self.metrics)
+        columns: list[int | str] = [*self.k, *([_NO_CUTOFF] if has_others else [])]
+        keys = [[name if column == _NO_CUTOFF else f"{name}@{column}" for column in columns] for name in names]
+        figures = [[self.metrics.get(key, float("nan")) for key in row] for row in keys]
+        return pd.DataFrame(figures, index=pd.Index(names, name="metric"), columns=pd.Index(columns, name="k"))
+
+    def confidence_intervals(
+        self,
+        level: float = 0.95,
+        n_resamples: int = 1000,
+        seed: int = 0,
+        metrics: str | Iterable[str] | None = None,
+    ) -> pd.DataFrame:
+        """How sure the figures are: BCa bootstrap intervals over users, of `tfrec.evaluation.bootstrap`.
+
+        They say how the figure would vary with other users of the same kind, for this fitted model on this split; not
+        how it varies with the split or with the model's seed, of which `tfrec.cross_validate` tells more.
+
+        Args:
+            level: confidence level of each interval, between 0 and 1.
+            n_resamples: how many samples of users are drawn.
+            seed: of the draws; the same seed gives the same intervals.
+            metrics: figures such as "ndcg@10", or metrics such as "ndcg" for all their cutoffs. By default all that
+                have one value a user; figures of the catalogue (coverage) or of all ratings (RMSE) are left out.
+
+        Returns:
+            A row for each figure (index "metric"), with the columns "mean", "low" and "high".
+
+        Raises:
+            ValueError: if there are no per-user values, or not of a figure that `metrics` names; if `level`,
+                `n_resamples` or `seed` is out of range.
+        """
+        from tfrec.evaluation.bootstrap import mean_intervals
+
+        users = self.values_of_users(metrics)
+        found = mean_intervals(users.to_numpy(float), level=level, n_resamples=n_resamples, seed=seed)
+        return pd.DataFrame(found._asdict(), index=pd.Index(users.columns, name="metric"))
+
+    def values_of_users(self, metrics: str | Iterable[str] | None = None) -> pd.DataFrame:
+        """The columns of `per_user` for figures such as "ndcg@10", or for metrics such as "ndcg" at all cutoffs.
+
+        Raises:
+            ValueError: if there are no per-user values at all, or a figure has none or is unknown.
+        """
+        users = self.per_user
+        if users is None:
+            raise ValueError(
+                f"the report of {self.model!r} has no per-user values: take it from tfrec.evaluate or Report.load "
+                "(the JSON holds the means only)"
+            )
+        keys = list(users.columns) if metrics is None else select_figures(metrics, self.metrics)
+        if missing := [key for key in keys if key not in users]:
+            names = dict.fromkeys(str(key).partition("@")[0] for key in users.columns)
+            raise ValueError(
+                f"{missing[0]!r} has no value for a single user, only one for all of them together; there are per-user "
+                f"values of {', '.join(names) or 'no metric'}"
+            )
+        if not keys:
+            raise ValueError(f"none of the figures has per-user values: {', '.join(self.metrics)}")
+        return users[keys]
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """The whole report as JSON: an object of the attributes; "metrics" is flat.
+        """The report as JSON: an object of the attributes, but for the frames; "metrics" is flat.
 
         Args:
             path: a file to write it to as well, all at once: a reader never sees half of it. An existing file is
@@ -92,79 +198,52 @@ class Report(Mapping[str, float]):
         Returns:
             The JSON text.
         """
-        record: dict[str, Any] = {**vars(self), "k": list(self.k), "metrics": self.to_dict()}
-        text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        if path is not None:
-            path = Path(path)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            files.write_text(path, text)
-        return text
+        return write_json(self.to_record(), path)
 
     @classmethod
     def from_json(cls, text: str) -> "Report":
-        """The report that `to_json` made this text from.
+        """The report that `to_json` made this text from; it has no frames.
 
         Raises:
             ValueError: if the text is not JSON, or not of a report.
         """
         record = json.loads(text)
-        names = set(cls.__dataclass_fields__)
+        names = {entry.name for entry in fields(cls)} - set(_FRAMES)
         if not isinstance(record, dict) or set(record) != names:
             raise ValueError(f"not the JSON of a report, an object with the keys {', '.join(sorted(names))}")
         return cls(**record)
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write it as a new folder with its frames, so that it can be compared in another process; see `load`.
 
-def comparison_table(
-    reports: Mapping[str, Report] | Sequence[Report], metrics: str | Sequence[str] | None = None
-) -> str:
-    """Several reports side by side, as plain text: a row for each report, a column for each figure.
+        Raises:
+            FileExistsError: `path` is there already.
+        """
+        from tfrec.evaluation.storage import save_report
 
-    Data set and protocol stand above the table if all reports share them. Else they are columns of it, because figures
-    of different test sets or protocols are not comparable.
+        save_report(Path(path), self)
 
-    Args:
-        reports: the reports, with labels (a mapping) or under their models' names (a sequence).
-        metrics: the columns, such as ["ndcg@10", "recall@20"]; all figures of any report by default. A report that
-            lacks one shows "-".
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Report":
+        """The report that `save` wrote, with its frames.
 
-    Returns:
-        The table.
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        from tfrec.evaluation.storage import load_report
 
-    Raises:
-        ValueError: if there are no reports, or no report has one of the metrics.
-    """
-    labelled = list(reports.items() if isinstance(reports, Mapping) else [(report.model, report) for report in reports])
-    if not labelled:
-        raise ValueError("there are no reports to compare")
-    known = dict.fromkeys(key for _, report in labelled for key in report)
-    columns = list(known) if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
-    if unknown := [key for key in columns if key not in known]:
-        raise ValueError(_unknown(unknown[0], known))
-    settings = [(report.dataset, report.protocol) for _, report in labelled]
-    is_shared = len(set(settings)) == 1
-    rows = [["", *columns, *([] if is_shared else ["data set", "protocol"])]]
-    for (label, report), setting in zip(labelled, settings, strict=True):
-        figures = [_figure(report[key]) if key in report else "-" for key in columns]
-        rows.append([label, *figures, *([] if is_shared else setting)])
-    return (": ".join(settings[0]) + "\n\n" if is_shared else "") + _table(rows)
+        return load_report(Path(path))
 
 
-def _unknown(key: object, known: Mapping[str, Any]) -> str:
-    nearest = difflib.get_close_matches(str(key), known, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    return f"no figure {key!r} was measured.{hint} There are: {', '.join(known)}"
+def _report(record: dict[str, Any]) -> Report:
+    return Report(**record)
 
 
-def _figure(value: float) -> str:
-    return f"{value:.4f}"
-
-
-def _table(rows: list[list[str]]) -> str:
-    """Rows in columns of equal width, the first to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    )
+def write_json(record: Any, path: str | os.PathLike[str] | None) -> str:
+    """A record as the JSON text of `to_json`, written to `path` as well, if there is one."""
+    text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if path is not None:
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_text(path, text)
+    return text

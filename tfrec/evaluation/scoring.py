@@ -1,141 +1,120 @@
-"""From a batch of users to their ranked lists, in TensorFlow: scores are checked, masked and cut to the top k."""
+"""The model's scores of a batch of test users, as numpy arrays, checked."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tfrec._tf import tf
-
-_SEED = 20_240_229  # of the order of ties: any constant
+from tfrec.evaluation.held_out import HeldOut, Histories, Pairs
 
 
 class NonFiniteScoresError(ValueError):
     """A model gave a score that is NaN or infinite, so that its items cannot be ranked."""
 
 
-class Ranked(NamedTuple):
-    """What ranking a batch of users gives.
+class Batch(NamedTuple):
+    """What the model says of some test users.
 
     Attributes:
-        items: int32 [batch, K], the recommended items, best first; -1 where there is none.
-        reachable: bool [n_relevant], for each test item of the batch, whether it could have been recommended.
-        finite: bool [], whether all scores are; if not, `row`, `item` and `score` are of one that is not.
-        row: int64 [].
-        item: int64 [].
-        score: float32 [].
+        scores: float32 [n_rows, n_items], finite, read-only.
+        seen: what the users have had: their training items, or those that are given of them.
     """
 
-    items: Any
-    reachable: Any
-    finite: Any
-    row: Any
-    item: Any
-    score: Any
+    scores: NDArray[np.float32]
+    seen: Pairs
 
 
-_USERS = tf.TensorSpec([None], tf.int32)
-_PAIRS = tf.TensorSpec([None, 2], tf.int32)
-_SCORES = tf.TensorSpec([None, None], tf.float32)
-_K = tf.TensorSpec([], tf.int32)
+class Scorer(Protocol):
+    """Scores the rows of a test set from start to stop."""
+
+    def __call__(self, start: int, stop: int) -> Batch:
+        """Scores and seen items.
+
+        Raises:
+            NonFiniteScoresError: if a score is NaN or infinite.
+        """
 
 
-def ranking(model: Any, k: int, *, given_only: bool, exclude_seen: bool) -> Callable[..., Ranked]:
-    """A function that ranks items for a batch of users.
+def user_scorer(model: Any, held_out: HeldOut, *, with_seen: bool) -> Scorer:
+    """Scores known users by who they are; the model answers for users that it doesn't know."""
+    nothing = tf.RaggedTensor.from_row_splits(tf.zeros([0], tf.int32), tf.zeros([1], tf.int64))
 
-    The function is traced once, for batches of any size, and is for one evaluation only: a model fitted again may have
-    new variables, which an old trace would not see. What doesn't depend on the model is traced once and for all.
+    # Traced once, for batches of any size, and for one evaluation only: a model fitted again may have new variables,
+    # which an old trace would not see.
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False)
+    def answer(users: Any) -> Any:
+        scores = _checked_width(model, model.ranking_scores(users))
+        seen = model.seen_items(users) if with_seen else nothing
+        return scores, tf.reduce_sum(scores), seen.row_splits, seen.values
 
-    Args:
-        model: what `tfrec.evaluate` takes.
-        k: length of the lists; they are shorter if the model has fewer items.
-        given_only: rank the given items only.
-        exclude_seen: leave out what the users have in training.
+    def score(start: int, stop: int) -> Batch:
+        scores, total, splits, items = answer(held_out.user[start:stop])
+        rows = np.repeat(np.arange(len(splits) - 1), np.diff(_view(splits)))
+        return Batch(_finite(scores, total, model, held_out, start), Pairs(rows, _view(items).astype(np.int64)))
 
-    Returns:
-        A function that gives a `Ranked`, of
-
-        - users, int32 [batch], in the model's vocabulary;
-        - test_users, int32 [batch], the same in the test set's vocabulary, where unknown users differ too;
-        - relevant, int32 [n_relevant, 2], (row, item) of the test items;
-        - given, int32 [n, 2], (row, item) of the given items.
-    """
-
-    @tf.function(input_signature=[_USERS, _USERS, _PAIRS, _PAIRS])
-    def rank(users: Any, test_users: Any, relevant: Any, given: Any) -> Ranked:
-        raw = _raw_scores(model, users)
-        # Adding 0 turns -0.0 into 0.0, which equals it and has other bits.
-        scores = raw + tf.where(model.recommendable, 0.0, -np.inf)
-        if given_only:
-            nothing = tf.fill(tf.shape(scores), -np.inf)
-            scores = tf.tensor_scatter_nd_update(nothing, given, tf.gather_nd(scores, given))
-        if exclude_seen:
-            seen = _entries(model.seen_items(users))
-            scores = tf.tensor_scatter_nd_update(scores, seen, tf.fill(tf.shape(seen)[:1], -np.inf))
-        reachable = tf.gather_nd(scores, relevant) > -np.inf
-        return Ranked(_top_items(scores, test_users, k), reachable, *_fault(raw))
-
-    return rank
+    return score
 
 
-def _raw_scores(model: Any, users: Any) -> Any:
-    scores = model.ranking_scores(users)
+def history_scorer(model: Any, held_out: HeldOut, given: Histories) -> Scorer:
+    """Scores people by what is given of them, whoever they are; see `tfrec.evaluate`'s ``given``."""
+    signature = [tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32), tf.TensorSpec([None], tf.int64)]
+    has_ratings = given.rating is not None
+    everything = given.pairs()
+
+    @tf.function(input_signature=signature, autograph=False)
+    def answer(items: Any, ratings: Any, splits: Any) -> Any:
+        histories = tf.RaggedTensor.from_row_splits(items, splits, validate=False)
+        scores = model.ranking_scores_from_histories(histories, histories.with_values(ratings) if has_ratings else None)
+        scores = _checked_width(model, scores)
+        return scores, tf.reduce_sum(scores)
+
+    def score(start: int, stop: int) -> Batch:
+        splits = given.splits[start : stop + 1]
+        entries = slice(splits[0], splits[-1])
+        ratings = np.zeros(0, np.float32) if given.rating is None else given.rating[entries]
+        scores, total = answer(given.item[entries], ratings, splits - splits[0])
+        return Batch(_finite(scores, total, model, held_out, start), everything.of(start, stop))
+
+    return score
+
+
+def rating_predictor(model: Any) -> Callable[..., NDArray[np.float32]]:
+    """Predicts ratings of pairs of users and items, int32 [n] each, in the model's indices; -1 is unknown."""
+    indices = tf.TensorSpec([None], tf.int32)
+
+    @tf.function(input_signature=[indices, indices], autograph=False)
+    def predict(users: Any, items: Any) -> Any:
+        return tf.cast(model.predict_ratings(users, items), tf.float32)
+
+    return lambda users, items: _view(predict(users, items))
+
+
+def _checked_width(model: Any, scores: Any) -> Any:
     if not scores.shape.is_compatible_with([None, model.n_items]):
         raise ValueError(
-            f"ranking_scores of model {model.name!r} must be [batch, {model.n_items}], a score for each item; "
+            f"the scores of model {model.name!r} must be [batch, {model.n_items}], one for each item; "
             f"got {scores.shape.as_list()}"
         )
-    return tf.ensure_shape(scores, [None, model.n_items])
+    return tf.cast(tf.ensure_shape(scores, [None, model.n_items]), tf.float32)
 
 
-def _entries(rows: Any) -> Any:
-    """Row and value of every entry of a ragged [rows, None]: int64 [n, 2]."""
-    return tf.stack([tf.cast(rows.value_rowids(), tf.int64), tf.cast(rows.values, tf.int64)], axis=1)
+def _view(tensor: Any) -> NDArray[Any]:
+    """A tensor's values, without the copy that its method `numpy` makes."""
+    return np.asarray(memoryview(tensor))
 
 
-@tf.function(input_signature=[_SCORES, _USERS, _K], autograph=False)
-def _top_items(scores: Any, users: Any, k: Any) -> Any:
-    """The k best items of each row, -1 where only -inf is left: int32 [batch, min(k, n_items)].
-
-    Items with equal scores come in a random order, a fixed one for each user, that knows nothing of the data. By index
-    it would be an order of popularity in many data sets, whose vocabularies are in the order of first appearance; and
-    one order for all users would be the luck of whichever items it happens to put first. With this one, a constant
-    model scores at chance.
-
-    The order of ties costs several times the top k itself, so only rows get it in which there are ties among the first
-    k, or between the last of them and the next; and row by row, which is quicker than all at once and needs no memory.
-    """
-    width = tf.minimum(k + 1, tf.shape(scores)[1])
-    values, found = tf.math.top_k(scores, width)
-    is_tied = tf.reduce_any((values[:, 1:] == values[:, :-1]) & (values[:, 1:] > -np.inf), axis=1)
-
-    def in_order(row: Any) -> Any:
-        return tf.math.top_k(_keys(scores[row], users[row]), width).indices
-
-    def with_ties_broken() -> Any:
-        tied = tf.where(is_tied)
-        rows = tf.map_fn(in_order, tied[:, 0], fn_output_signature=tf.int32)
-        return tf.tensor_scatter_nd_update(found, tied, rows)
-
-    items = tf.cond(tf.reduce_any(is_tied), with_ties_broken, lambda: found)
-    return tf.where(values > -np.inf, items, -1)[:, :k]
-
-
-def _keys(scores: Any, user: Any) -> Any:
-    """Whole numbers in the order of a user's scores, float32 [n_items], with ties broken: int64 [n_items]."""
-    bits = tf.bitcast(scores, tf.int32)
-    # Read as whole numbers, the bits of positive floats are in order, and those of negative ones in reverse.
-    ascending = tf.where(bits < 0, tf.bitwise.bitwise_xor(bits, tf.int32.max), bits)
-    random = tf.random.stateless_uniform(
-        tf.shape(scores), seed=[_SEED, user], minval=None, maxval=None, dtype=tf.int32, alg="philox"
+def _finite(scores: Any, total: Any, model: Any, held_out: HeldOut, start: int) -> NDArray[np.float32]:
+    """The scores as an array, if they are all finite; their sum tells at little cost whether they may not be."""
+    table = _view(scores)
+    if np.isfinite(total) or (good := np.isfinite(table)).all():
+        return table
+    row, item = np.unravel_index(np.argmin(good), good.shape)
+    score = float(table[row, item])
+    what = "NaN" if np.isnan(score) else "infinity" if score > 0 else "minus infinity"
+    raise NonFiniteScoresError(
+        f"model {model.name!r} gave {what} for user {str(held_out.user_ids[start + row])!r} (item "
+        f"{str(model.item_ids[item])!r}): such scores cannot be ranked. Has the training diverged? Look at its losses, "
+        "and try a lower learning rate or more regularisation"
     )
-    return tf.cast(ascending, tf.int64) * 2**32 + tf.cast(random, tf.int64)
-
-
-@tf.function(input_signature=[_SCORES], autograph=False)
-def _fault(scores: Any) -> tuple[Any, Any, Any, Any]:
-    """Whether all scores are finite, and the row, the item and the value of the first that is not."""
-    finite_rows = tf.reduce_all(tf.math.is_finite(scores), axis=1)
-    row = tf.argmin(tf.cast(finite_rows, tf.float32))
-    item = tf.argmin(tf.cast(tf.math.is_finite(scores[row]), tf.float32))
-    return tf.reduce_all(finite_rows), row, item, scores[row, item]
