@@ -9,21 +9,16 @@ OPENBLAS_L2_SIZE are unset for both: preset, they slow LAPACK down.
 
 import argparse
 import json
-import os
-import platform
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
-from importlib import metadata
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
-_PRESET = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
-if any(name in os.environ for name in _PRESET):  # OpenBLAS reads them when it is loaded
-    clean = {name: value for name, value in os.environ.items() if name not in _PRESET}
-    os.execve(sys.executable, [sys.executable, *sys.argv], clean)  # noqa: S606
+from common import machine, timed, unset_openblas_presets
+
+unset_openblas_presets()
 
 import numpy as np  # noqa: E402
 import threadpoolctl  # noqa: E402
@@ -59,13 +54,6 @@ def peer_weights(gram: np.ndarray, l2: float) -> np.ndarray:
     return weights
 
 
-def timed(function: Callable[[], Any]) -> tuple[float, Any]:
-    """Seconds, and the result."""
-    started = perf_counter()
-    result = function()
-    return perf_counter() - started, result
-
-
 def fit(train: Interactions, l2: float) -> EASE:
     """A fresh model, fitted."""
     model = EASE(l2=l2)
@@ -88,7 +76,7 @@ def split(name: str) -> tuple[Interactions, Interactions]:
 
 def compare(arguments: argparse.Namespace) -> dict:
     """All the figures of one run."""
-    load = os.getloadavg()[0]
+    about = machine("tensorflow", "numpy", "scipy")
     train, test = split(arguments.data)
     cold = {side: cold_seconds(side, arguments) for side in ("tfrec", "dense", "sparse")}
     cold["peer"] = min(cold["dense"], cold["sparse"])
@@ -116,23 +104,8 @@ def compare(arguments: argparse.Namespace) -> dict:
         "seconds": seconds,
         "cold_seconds": cold,
         "ndcg@10": quality,
-        "machine": {
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "load before": round(load, 2),
-            "BLAS threads": max(pool["num_threads"] for pool in threadpoolctl.threadpool_info()),
-            **{name: metadata.version(name) for name in ("tensorflow", "numpy", "scipy")},
-        },
+        "machine": about | {"BLAS threads": max(pool["num_threads"] for pool in threadpoolctl.threadpool_info())},
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
 
 
 def show(result: dict) -> None:
