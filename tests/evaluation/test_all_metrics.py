@@ -100,11 +100,12 @@ def test_a_metric_of_your_own(case):
 class TestVectors:
     def test_item_features_are_the_default(self, case):
         model, test, vectors, _ = case
-        features = pd.DataFrame(vectors, columns=list("abcd")).assign(text="not a number")
+        is_of_genre = vectors > 0.5
+        features = pd.DataFrame(is_of_genre, columns=list("abcd")).assign(text="not a genre", year=1999.5)
         featured = Interactions(
             test.user, test.item, user_ids=test.user_ids, item_ids=test.item_ids, item_features=features
         )
-        given = evaluate(model, test, k=5, metrics="diversity", item_vectors=vectors)
+        given = evaluate(model, test, k=5, metrics="diversity", item_vectors=is_of_genre)
         assert evaluate(model, featured, k=5, metrics="diversity").to_dict() == given.to_dict()
 
     def test_they_follow_the_ids_not_the_positions(self, case):
@@ -124,8 +125,13 @@ class TestVectors:
 
     def test_of_another_number_of_items(self, case):
         model, test, vectors, _ = case
-        with pytest.raises(ValueError, match=r"item_vectors must be \[60, d\].*got \[59, 4\]"):
+        with pytest.raises(ValueError, match=r"item_vectors must be numbers \[60, d\].*got float32 \[59, 4\]"):
             evaluate(model, test, metrics="diversity", item_vectors=vectors[1:])
+
+    def test_of_text(self, case):
+        model, test, _, _ = case
+        with pytest.raises(ValueError, match=r"item_vectors must be numbers \[60, d\].*got <U1 \[60, 1\]"):
+            evaluate(model, test, metrics="diversity", item_vectors=[["a"]] * 60)
 
 
 class Rater:
@@ -138,8 +144,10 @@ class Rater:
         self.item_counts = tf.ones([train.n_items])
         self.recommendable = tf.ones([train.n_items], tf.bool)
 
-    def ranking_scores(self, users):
+    def has_history(self, users):
         raise AssertionError("nothing is ranked")
+
+    ranking_scores = seen_items = has_history
 
     def predict_ratings(self, users, items):
         known = 3.0 + tf.cast(tf.maximum(items, 0), tf.float32) / 10
@@ -177,8 +185,9 @@ class TestRatings:
         with pytest.raises(ValueError, match="the test set 'interactions' has none"):
             evaluate(Rater(rated), bare, metrics="mae")
 
-    def test_a_prediction_that_is_not_finite(self, rated):
+    def test_a_prediction_that_is_not_finite(self, rated, monkeypatch):
         model = Rater(rated)
-        model.predict_ratings = lambda users, items: tf.where(items == 1, np.nan, tf.ones(tf.shape(items)))
+        predict = model.predict_ratings
+        monkeypatch.setattr(model, "predict_ratings", lambda u, i: tf.where(i == 1, np.nan, predict(u, i)))
         with pytest.raises(NonFiniteScoresError, match="predicts nan for user 'u' and item 'b'"):
             evaluate(model, rated, metrics="rmse")

@@ -64,6 +64,7 @@ def test_an_empty_test_set(make):
         ({"k": True}, TypeError, "k must be an integer of at least 1; got True"),
         ({"k": []}, ValueError, "k must name at least one"),
         ({"k": [5, 5]}, ValueError, "k must not repeat"),
+        ({"metrics": 5}, TypeError, "metrics must be names such as"),
         ({"metrics": []}, ValueError, "metrics must name at least one"),
         ({"metrics": ["ndcg", "ndcg"]}, ValueError, "metrics must not repeat"),
         ({"metrics": ["ndgc"]}, ValueError, "unknown metric 'ndgc'. Did you mean 'ndcg'?"),

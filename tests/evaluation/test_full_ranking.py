@@ -156,3 +156,10 @@ class TestOtherVocabulary:
         model, _ = make()
         with pytest.raises(ValueError, match=r"none of the items of the test set 'elsewhere' .*'alien'.*'i\d+'"):
             evaluate(model, interactions(("u1", "alien"), name="elsewhere"))
+
+
+def test_a_cutoff_beyond_the_catalogue_costs_nothing(make, naive):
+    model, test = make(n_users=20, n_items=30)
+    report = evaluate(model, test, k=(30, 10**9))
+    assert report["recall@1000000000"] == report["recall@30"]
+    assert report["precision@1000000000"] == pytest.approx(report["precision@30"] * 30 / 10**9)

@@ -20,11 +20,12 @@ def split_data():
     return random_split(synthetic(n_users=150, n_items=100, n_interactions=3_000), test=0.3)
 
 
-def test_one_list_for_everybody(case):
+@pytest.mark.parametrize("batch_size", [None, 7])
+def test_one_list_for_everybody(case, batch_size):
     model, test = case
     model.scores.assign(np.tile(model.scores[:1], (60, 1)))
     with pytest.warns(SameListWarning, match="model 'table' gives everybody the same list.* cover 10.00%") as caught:
-        evaluate(model, test)
+        evaluate(model, test, batch_size=batch_size)
     assert caught[0].filename == __file__
 
 

@@ -46,6 +46,12 @@ def test_users_and_items_that_nobody_knows_do_not_matter(parts, interactions):
     assert evaluate(model, test, seen=others, k=5).to_dict() == evaluate(model, test, k=5).to_dict()
 
 
+def test_none_of_its_items_is_known(parts, interactions):
+    model, _, test = parts
+    with pytest.raises(ValueError, match="none of the items of seen='made up' is known to the model 'table'"):
+        evaluate(model, test, seen=interactions((test.user_ids[0], "other")))
+
+
 def test_contradictions(parts):
     model, validation, test = parts
     candidates = Candidates(np.arange(test.n_users), np.zeros((test.n_users, 1), np.int32))
@@ -54,4 +60,4 @@ def test_contradictions(parts):
     with pytest.raises(ValueError, match="together with exclude_seen=False: choose one"):
         evaluate(model, test, seen=validation, exclude_seen=False)
     with pytest.raises(TypeError, match=r"seen must be tfrec.data.Interactions or None; got list"):
-        evaluate(model, test, seen=[1])
+        evaluate(model, test, seen=[1])  # type: ignore[arg-type]

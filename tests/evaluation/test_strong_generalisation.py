@@ -90,6 +90,9 @@ class Recorder:
     def ranking_scores(self, users):
         raise AssertionError("ranks by histories")
 
+    def seen_items(self, users):
+        raise AssertionError("what is given takes their place")
+
     def ranking_scores_from_histories(self, histories, ratings=None):
         def keep(items, splits, values):
             self.asked.append((tf.RaggedTensor.from_row_splits(items, splits).to_list(), values.numpy().tolist()))

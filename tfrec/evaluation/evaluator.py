@@ -100,7 +100,7 @@ def evaluate(
         exclude_seen: in the full ranking, leave out what a user had in training, in `given` and in `seen`; a test item
             among it is unreachable.
         item_vectors: for the metric "diversity", what the items are like: float [test.n_items, d]. None takes the
-            numeric and bool columns of ``test.item_features``.
+            bool columns of ``test.item_features``, such as genres.
         batch_size: users that are scored at a time; None fits it to `memory`. The result is the same whatever it is,
             for every model whose scores of a user don't depend on who else is in the batch.
         memory: bytes that scoring and ranking a batch may take, roughly. What the model holds, and 8 bytes for every
@@ -137,7 +137,8 @@ def evaluate(
     statistics = item_statistics(model, test, asked, item_vectors)
     gathered = Figures(of_lists, cutoffs, np.asarray(model.recommendable), statistics)
     n_reachable = 0
-    for lists, rows in ranked_lists(model, held_out, setting, k=max(cutoffs), auc=gathered.auc, batch_size=batch_size):
+    longest = min(max(cutoffs), model.n_items)
+    for lists, rows in ranked_lists(model, held_out, setting, k=longest, auc=gathered.auc, batch_size=batch_size):
         gathered.add(lists, held_out.n_relevant[rows])
         n_reachable += int(lists.n_reachable.sum())
     per_user = gathered.per_user(held_out.user_ids)

@@ -76,5 +76,6 @@ class Figures:
 
     def exposure(self, item_ids: NDArray[Any]) -> pd.DataFrame:
         """How many training users each item has, and to how many users it was recommended at each cutoff."""
-        columns = {"popularity": self._statistics.popularity, **dict(zip(self._k, self._exposure.listed, strict=True))}
+        columns: dict[str | int, NDArray[Any]] = {"popularity": self._statistics.popularity}
+        columns.update(zip(self._k, self._exposure.listed, strict=True))
         return pd.DataFrame(columns, index=pd.Index(item_ids, name="item"))

@@ -142,9 +142,18 @@ def items_to_rank(candidates: Candidates, held_out: HeldOut, n_items: int) -> Pa
 
 
 def items_of_users(data: Interactions, held_out: HeldOut, model: Any) -> Pairs:
-    """The items that the test users have in other interactions, those that the model knows."""
+    """The items that the test users have in other interactions, those that the model knows.
+
+    Raises:
+        ValueError: if the model knows none of the items.
+    """
     rows = _rows_of(data, held_out)[data.user]
     items = translation(data.item_ids, model.item_ids)[data.item].astype(np.int64)
+    if not (items >= 0).any():
+        raise ValueError(
+            f"none of the items of seen={data.name!r} is known to the model {model.name!r}: it takes interactions with "
+            "the ids of the training data, such as the validation part of the same split"
+        )
     known = (rows >= 0) & (items >= 0)
     return Pairs.distinct(rows[known], items[known], model.n_items)
 

@@ -28,18 +28,19 @@ def item_statistics(
 def _item_vectors(model: Any, test: Interactions, given: ArrayLike | None, metric: str) -> NDArray[np.float32]:
     """Vectors in the order of the model's items; 0 for those that the test set's vocabulary doesn't have."""
     if given is not None:
-        vectors = np.asarray(given, np.float32)
-        if vectors.ndim != 2 or len(vectors) != test.n_items:
+        table = np.asarray(given)
+        if table.ndim != 2 or len(table) != test.n_items or table.dtype.kind not in "biuf":
             raise ValueError(
-                f"item_vectors must be [{test.n_items}, d], a row for each item of the test set's vocabulary; "
-                f"got {list(vectors.shape)}"
+                f"item_vectors must be numbers [{test.n_items}, d], a row for each item of the test set's vocabulary; "
+                f"got {table.dtype} {list(table.shape)}"
             )
+        vectors = table.astype(np.float32)
     else:
-        features = None if test.item_features is None else test.item_features.select_dtypes(["number", "bool"])
+        features = None if test.item_features is None else test.item_features.select_dtypes("bool")
         if features is None or not features.shape[1]:
             raise ValueError(
                 f"the metric {metric!r} needs to know what the items are like: give item_vectors, "
-                f"[{test.n_items}, d], or interactions with numeric or bool item_features (such as MovieLens' genres)"
+                f"[{test.n_items}, d], or interactions with bool item_features (such as MovieLens' genres)"
             )
         vectors = features.to_numpy(np.float32)
     position = translation(model.item_ids, test.item_ids)

@@ -92,7 +92,7 @@ class Ranker:
     def _rank_some(self, scores: NDArray[np.float32], query: Query, start: int) -> Lists:
         scores = scores[start : start + self._step]
         query = query.of(start, start + len(scores))
-        table, is_relevant = (own[: len(scores)] for own in self._tables())
+        table, is_relevant = self._tables(len(scores))
         np.copyto(table, scores)
         table[:, self._masked] = -np.inf
         for pairs in query.hidden:
@@ -106,12 +106,12 @@ class Ranker:
         is_reachable = table[relevant.row, relevant.item] > -np.inf
         return Lists(items, hits, np.bincount(relevant.row[is_reachable], minlength=len(table)), areas)
 
-    def _tables(self) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Scores to mask, and flags of relevant items, all False: [rows_at_a_time, n_items]."""
-        if not hasattr(self._own, "tables"):
-            shape = (self._step, self._n_items)
-            self._own.tables = np.empty(shape, np.float32), np.zeros(shape, np.bool_)
-        return self._own.tables
+    def _tables(self, n_rows: int) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """A thread's tables of scores to mask, and of flags of relevant items, all False: [n_rows, n_items]."""
+        if not hasattr(self._own, "scores"):
+            self._own.scores = np.empty((self._step, self._n_items), np.float32)
+            self._own.flags = np.zeros((self._step, self._n_items), np.bool_)
+        return self._own.scores[:n_rows], self._own.flags[:n_rows]
 
     def _best(self, table: NDArray[np.float32], query: Query) -> NDArray[np.int32]:
         if query.given is None:

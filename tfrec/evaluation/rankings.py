@@ -7,7 +7,7 @@ import numpy as np
 
 from tfrec.evaluation.held_out import HeldOut, histories, items_of_users, items_to_rank
 from tfrec.evaluation.lists import Lists, Query, Ranker
-from tfrec.evaluation.sameness import warn_if_same
+from tfrec.evaluation.sameness import Sameness
 from tfrec.evaluation.scoring import Scorer, history_scorer, user_scorer
 from tfrec.evaluation.setting import Setting
 
@@ -25,17 +25,18 @@ def ranked_lists(
         auc: the metric of that name, if it is asked for.
         batch_size: users that are scored at a time.
     """
+    sameness = Sameness(model)
     score, query = _scorer(model, held_out, setting), _queries(model, held_out, setting)
     with Ranker(np.asarray(model.recommendable), k, auc) as ranker:
         for start in range(0, len(held_out), batch_size):
             stop = min(start + batch_size, len(held_out))
             batch = score(start, stop)
-            if start == 0:
-                warn_if_same(model, batch.scores)
+            sameness.add(batch.scores)
             asked = query(start, stop)
             if setting.leaves_out:
                 asked = asked._replace(hidden=(batch.seen, *asked.hidden))
             yield ranker.rank(batch.scores, asked), slice(start, stop)
+    sameness.warn()
 
 
 def _scorer(model: Any, held_out: HeldOut, setting: Setting) -> Scorer:

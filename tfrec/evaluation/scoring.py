@@ -41,16 +41,14 @@ def user_scorer(model: Any, held_out: HeldOut, *, with_seen: bool) -> Scorer:
     """Scores known users by who they are; the model answers for users that it doesn't know."""
     nothing = tf.RaggedTensor.from_row_splits(tf.zeros([0], tf.int32), tf.zeros([1], tf.int64))
 
-    # Traced once, for batches of any size, and for one evaluation only: a model fitted again may have new variables,
-    # which an old trace would not see.
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)], autograph=False)
+    @_traced(tf.TensorSpec([None], tf.int32))
     def answer(users: Any) -> Any:
         scores = _checked_width(model, model.ranking_scores(users))
         seen = model.seen_items(users) if with_seen else nothing
         return scores, tf.reduce_sum(scores), seen.row_splits, seen.values
 
     def score(start: int, stop: int) -> Batch:
-        scores, total, splits, items = answer(held_out.user[start:stop])
+        scores, total, splits, items = answer(tf.constant(held_out.user[start:stop]))
         rows = np.repeat(np.arange(len(splits) - 1), np.diff(_view(splits)))
         return Batch(_finite(scores, total, model, held_out, start), Pairs(rows, _view(items).astype(np.int64)))
 
@@ -59,11 +57,10 @@ def user_scorer(model: Any, held_out: HeldOut, *, with_seen: bool) -> Scorer:
 
 def history_scorer(model: Any, held_out: HeldOut, given: Histories) -> Scorer:
     """Scores people by what is given of them, whoever they are; see `tfrec.evaluate`'s ``given``."""
-    signature = [tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.float32), tf.TensorSpec([None], tf.int64)]
     has_ratings = given.rating is not None
     everything = given.pairs()
 
-    @tf.function(input_signature=signature, autograph=False)
+    @_traced(*(tf.TensorSpec([None], dtype) for dtype in (tf.int32, tf.float32, tf.int64)))
     def answer(items: Any, ratings: Any, splits: Any) -> Any:
         histories = tf.RaggedTensor.from_row_splits(items, splits, validate=False)
         scores = model.ranking_scores_from_histories(histories, histories.with_values(ratings) if has_ratings else None)
@@ -74,7 +71,7 @@ def history_scorer(model: Any, held_out: HeldOut, given: Histories) -> Scorer:
         splits = given.splits[start : stop + 1]
         entries = slice(splits[0], splits[-1])
         ratings = np.zeros(0, np.float32) if given.rating is None else given.rating[entries]
-        scores, total = answer(given.item[entries], ratings, splits - splits[0])
+        scores, total = answer(*map(tf.constant, (given.item[entries], ratings, splits - splits[0])))
         return Batch(_finite(scores, total, model, held_out, start), everything.of(start, stop))
 
     return score
@@ -82,13 +79,27 @@ def history_scorer(model: Any, held_out: HeldOut, given: Histories) -> Scorer:
 
 def rating_predictor(model: Any) -> Callable[..., NDArray[np.float32]]:
     """Predicts ratings of pairs of users and items, int32 [n] each, in the model's indices; -1 is unknown."""
-    indices = tf.TensorSpec([None], tf.int32)
 
-    @tf.function(input_signature=[indices, indices], autograph=False)
+    @_traced(tf.TensorSpec([None], tf.int32), tf.TensorSpec([None], tf.int32))
     def predict(users: Any, items: Any) -> Any:
         return tf.cast(model.predict_ratings(users, items), tf.float32)
 
-    return lambda users, items: _view(predict(users, items))
+    return lambda users, items: _view(predict(tf.constant(users), tf.constant(items)))
+
+
+def _traced(*signature: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A graph of a function, traced once for batches of any size.
+
+    It is for one evaluation only: a model fitted again may have new variables, which an old trace would not see. And it
+    is the concrete function, because a `tf.function` warns of retracing when many models are evaluated one by one.
+    """
+
+    def trace(function: Callable[..., Any]) -> Callable[..., Any]:
+        if tf.config.functions_run_eagerly():  # as somebody who debugs a model asks for
+            return function
+        return tf.function(function, input_signature=signature, autograph=False).get_concrete_function()
+
+    return trace
 
 
 def _checked_width(model: Any, scores: Any) -> Any:

@@ -73,9 +73,12 @@ def as_metrics(metrics: str | Metric | Iterable[str | Metric]) -> tuple[Metric, 
     """Metrics by name, or as they are.
 
     Raises:
+        TypeError: if they are something else.
         ValueError: if there are none, one of them is unknown, or a name comes twice.
     """
     named = [metrics] if isinstance(metrics, str | Metric) else metrics
+    if not isinstance(named, Iterable):
+        raise TypeError(f'metrics must be names such as ["ndcg", "recall"]; got {metrics!r}')
     found = [metric if isinstance(metric, Metric) else get_metric(metric) for metric in named]
     _check_distinct("metrics", [metric.name for metric in found])
     return tuple(found)
