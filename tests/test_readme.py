@@ -39,12 +39,21 @@ def run(here, *command) -> str:
 
 
 def test_python(here):
-    (snippet,) = blocks("python")
+    snippet, _ = blocks("python")
     assert len([line for line in snippet.splitlines() if line and not line.startswith(("import", "from"))]) <= 10
     output = run(here, sys.executable, "-c", snippet)
     assert "ndcg" in output
     assert (here / "exports" / "ease" / "1" / "saved_model.pb").is_file()
     assert list((here / "logs").rglob("*tfevents*"))
+
+
+def test_a_comparison(here):
+    _, snippet = blocks("python")
+    output = run(here, sys.executable, "-c", snippet)
+    assert "k_core(user=10, item=5): rows 100,000" in output
+    assert "paired t-test, Holm's correction over 4 tests" in output
+    assert "users known by the given part of ml-100k" in output
+    assert "3 folds" in output
 
 
 def test_shell(here):

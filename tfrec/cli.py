@@ -56,24 +56,23 @@ def main(debug: bool) -> None:
 
 @main.command()
 @click.argument("name", required=False)
+@click.option("--set", "arguments", multiple=True, metavar="KEY=VALUE", help="An argument of the loader.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @_plain_errors
-def datasets(name: str | None, as_json: bool) -> None:
+def datasets(name: str | None, arguments: tuple[str, ...], as_json: bool) -> None:
     """List the data sets, or fetch and describe one.
 
     \b
     Example: tfrec datasets ml-100k
+             tfrec datasets amazon-2014 --set category=Musical_Instruments
     """
     from tfrec.data import datasets as known
 
     if name is not None:
-        from tfrec.config import DataConfig
+        from tfrec.config import parse_data
         from tfrec.runs import load_data
 
-        names = [dataset.name for dataset in known()] + ["synthetic"]
-        if name not in names:
-            raise ValueError(f"there is no data set {name!r}: the data sets are {', '.join(names)}")
-        described = load_data(DataConfig.model_validate({"name": name})).describe()
+        described = load_data(parse_data(name, arguments)).describe()
         lines = [f"{key:13} {value}" for key, value in described.items() if value is not None]
         click.echo(json.dumps(described, indent=2) if as_json else "\n".join(lines))
         return
@@ -86,7 +85,7 @@ def datasets(name: str | None, as_json: bool) -> None:
 
     table = Table("name", "users", "items", "interactions", Column("where", overflow="fold"), box=None)
     for dataset in known():
-        counts = [f"{count:,}" for count in (dataset.users, dataset.items, dataset.interactions)]
+        counts = ["" if n is None else f"{n:,}" for n in (dataset.users, dataset.items, dataset.interactions)]
         table.add_row(dataset.name, *counts, str(dataset.path or "not here yet"))
     Console().print(table)
 
@@ -110,7 +109,8 @@ def train(config: str, overrides: tuple[str, ...], runs: Path) -> None:
 
     loaded = load_config(config, overrides)
     folder, report = train_run(loaded, runs)
-    click.echo(f"{report}\n\nwritten to {folder}")
+    report.show()
+    click.echo(f"\nwritten to {folder}")
     for line in shortfalls(loaded, report):
         click.echo(f"note: {line}", err=True)
 
@@ -133,7 +133,10 @@ def evaluate(run_dir: Path, as_json: bool) -> None:
     experiment = runs.prepare(config)
     runs.check_data(run_dir, experiment)
     report = runs.evaluate(config, model, experiment)
-    click.echo(report.to_json() if as_json else str(report))
+    if as_json:
+        click.echo(report.to_json())
+    else:
+        report.show()
     shortfalls = runs.shortfalls(config, report)
     if shortfalls:
         raise ValueError("; ".join(shortfalls))

@@ -3,16 +3,21 @@
 Values are coerced to their types (YAML reads `1e-4` as a string), and an unknown key is refused with its nearest match.
 """
 
+import contextlib
 import difflib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
+import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
 
 from tfrec.metrics import get_metric
+
+PUBLISHED = "published"
+"""The method of a split that comes with its data."""
 
 
 class ConfigError(ValueError):
@@ -20,23 +25,7 @@ class ConfigError(ValueError):
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DataConfig(_Section):
-    """Where the interactions come from."""
-
-    name: Literal["ml-100k", "ml-1m", "ml-1m-ncf", "synthetic", "csv"]
-    path: str | None = Field(default=None, description="a file or folder; None: found by itself (not for csv)")
-
-
-class SplitConfig(_Section):
-    """How test rows are held out; a data set with a published split has its own."""
-
-    method: Literal["random", "published"] = "random"
-    test: float = Field(default=0.2, gt=0, lt=1, description="share of the rows")
-    by: Literal["user", "global"] = "user"
-    seed: int = Field(default=42, ge=0)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
 
 class FitConfig(_Section):
@@ -50,6 +39,7 @@ class EvaluationConfig(_Section):
 
     k: tuple[int, ...] = (5, 10, 20)
     metrics: tuple[str, ...] = ("ndcg", "recall", "precision", "hit_rate", "mrr", "map")
+    validation_seen: bool = Field(default=True, description="items of the validation part count as seen in the test")
 
     @field_validator("k")
     @classmethod
@@ -76,12 +66,18 @@ class ExpectedConfig(_Section):
 
 
 class Config(_Section):
-    """One experiment. `model` is a mapping with the model's `name` and its constructor's arguments."""
+    """One experiment.
+
+    Three sections are a name and the arguments of what it names: `data` a `name` and the arguments of the loader,
+    `split` a `method` and those of the split, `model` a `name` and those of the constructor. `data` also takes
+    `preprocess`, the steps for `tfrec.data.preprocess`, and `split` also `validation`: split the training part once
+    more in the same way, to validate on every epoch.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     protocol: str = ""
-    data: DataConfig
-    split: SplitConfig = SplitConfig()
+    data: dict[str, Any]
+    split: dict[str, Any] = {}
     model: dict[str, Any]
     fit: FitConfig = FitConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -132,21 +128,35 @@ def parse_config(content: Mapping[str, Any], source: str = "the configuration") 
         ConfigError: a key or a value doesn't fit.
     """
     config = _validate(Config, content, source, "")
-    arguments = _model_arguments(config.model, source)
-    measured = [f"{name}@{k}" for name in config.evaluation.metrics for k in config.evaluation.k]
+    sections = {
+        "model": _model_section(config.model, source),
+        "split": _split_section(config.split, source),
+        "data": _data_section(config.data, config.split.get("method") == PUBLISHED, source),
+    }
+    measured = [key for name in config.evaluation.metrics for key in _figures(name, config.evaluation.k)]
     for name in config.expected.metrics:
         if name not in measured:
             raise ConfigError(f"{source}: expected.metrics has {name}{_nearest(name, measured)}, which is not measured")
-    if config.data.name == "csv" and config.data.path is None:
-        raise ConfigError(f"{source}: data.name is csv: data.path must name the file")
-    if config.data.name == "synthetic" and config.data.path is not None:
-        raise ConfigError(f"{source}: data.path is {config.data.path!r}, and synthetic data come from no file")
-    if (config.data.name == "ml-1m-ncf") != (config.split.method == "published"):
-        raise ConfigError(
-            f"{source}: split.method is {config.split.method!r} for data {config.data.name!r}: a published split "
-            "needs `method: published`, and other data `method: random`"
-        )
-    return config.model_copy(update={"model": arguments})
+    return config.model_copy(update=sections)
+
+
+def _figures(metric: str, cutoffs: Sequence[int]) -> list[str]:
+    return [f"{metric}@{k}" for k in cutoffs] if get_metric(metric).has_cutoff else [metric]
+
+
+def parse_data(name: str, arguments: Sequence[str] = ()) -> dict[str, Any]:
+    """The data section of a data set by name, with `key=value` arguments of its loader, complete and checked.
+
+    Raises:
+        ConfigError: there is no such data set, or an argument doesn't fit.
+    """
+    from tfrec.data.by_name import LOADERS, PUBLISHED_SPLITS
+
+    section: dict[str, Any] = {}
+    for argument in arguments:
+        _set(section, argument)
+    published = name in PUBLISHED_SPLITS and name not in LOADERS
+    return _data_section({"name": name, **section}, published, "the command line")
 
 
 def build_model(config: Config) -> Any:
@@ -157,18 +167,100 @@ def build_model(config: Config) -> Any:
     return MODELS[arguments.pop("name")](**arguments)
 
 
-def _model_arguments(section: Mapping[str, Any], source: str) -> dict[str, Any]:
+def _model_section(section: Mapping[str, Any], source: str) -> dict[str, Any]:
     from tfrec.models import MODELS
 
+    return _called(
+        section, "name", {name: model.__init__ for name, model in MODELS.items()}, source, "model", own={"self"}
+    )
+
+
+def _split_section(section: Mapping[str, Any], source: str) -> dict[str, Any]:
+    from tfrec.data.by_name import SPLITS
+
+    section = {"method": "random", **section}
+    if section["method"] == PUBLISHED:
+        return _called(section, "method", {PUBLISHED: lambda: None}, source, "split")
+    validation = section.pop("validation", False)
+    if not isinstance(validation, bool):
+        raise ConfigError(f"{source}: split.validation is true or false, got {validation!r}")
+    if validation and section["method"] == "strong":
+        raise ConfigError(f"{source}: split.validation goes with splits of known users, not with {section['method']}")
+    if validation and section.get("date") is not None:
+        raise ConfigError(
+            f"{source}: split.validation would split at the same split.date again: give split.test instead"
+        )
+    section = _called(section, "method", SPLITS, source, "split", own={"data"}, others=[PUBLISHED])
+    arguments = {key: value for key, value in section.items() if key != "method"}
+    _try(lambda data: SPLITS[section["method"]](data, **arguments), f"{source}: split")
+    return {**section, "validation": validation}
+
+
+def _data_section(section: Mapping[str, Any], published: bool, source: str) -> dict[str, Any]:
+    from tfrec.data import preprocess
+    from tfrec.data.by_name import LOADERS, PUBLISHED_SPLITS
+
     arguments = dict(section)
-    name = arguments.pop("name", None)
-    if not isinstance(name, str) or name not in MODELS:
-        nearest = _nearest(str(name), list(MODELS))
-        raise ConfigError(f"{source}: model.name is {name!r}{nearest}; the models are {', '.join(MODELS)}")
-    parameters = list(inspect.signature(MODELS[name].__init__).parameters.values())[1:]
-    fields: dict[str, Any] = {p.name: (p.annotation, p.default) for p in parameters if p.name != "name"}
+    name, steps = arguments.get("name"), arguments.pop("preprocess", [])
+    if name in PUBLISHED_SPLITS and name not in LOADERS and not published:
+        raise ConfigError(f"{source}: {name} comes as a published split: write `split: {{method: {PUBLISHED}}}`")
+    if name in LOADERS and name not in PUBLISHED_SPLITS and published:
+        raise ConfigError(f"{source}: split.method is {PUBLISHED}, and {name} has no published split")
+    if published and steps:
+        raise ConfigError(f"{source}: data.preprocess would change a published split: leave one of the two away")
+    arguments = _called(arguments, "name", PUBLISHED_SPLITS if published else LOADERS, source, "data")
+    _try(lambda data: preprocess(data, steps), f"{source}: data.preprocess")
+    return {**arguments, "preprocess": steps}
+
+
+def _called(
+    section: Mapping[str, Any],
+    key: str,
+    known: Mapping[str, Callable[..., Any]],
+    source: str,
+    prefix: str,
+    *,
+    own: Collection[str] = (),
+    others: Sequence[str] = (),
+) -> dict[str, Any]:
+    """A name and the arguments of what it names, checked against the signature and completed.
+
+    Args:
+        section: the name, under ``key``, and the arguments.
+        key: what the name is called.
+        known: the functions by name.
+        source: the file, for messages.
+        prefix: the section, for messages.
+        own: parameters that a configuration doesn't give.
+        others: further names, for messages.
+    """
+    arguments = dict(section)
+    name = arguments.pop(key, None)
+    names = [*known, *others]
+    if not isinstance(name, str) or name not in known:
+        raise ConfigError(
+            f"{source}: {prefix}.{key} is {name!r}{_nearest(str(name), names)}; there are {', '.join(names)}"
+        )
+    parameters = [p for p in inspect.signature(known[name]).parameters.values() if p.name not in {*own, "name"}]
+    fields: dict[str, Any] = {p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters}
     schema = create_model(f"{name} arguments", __base__=_Section, **fields)
-    return {"name": name, **_validate(schema, arguments, source, "model.").model_dump()}
+    return {key: name, **_validate(schema, arguments, source, f"{prefix}.").model_dump()}
+
+
+def _try(use: Callable[[Any], Any], what: str) -> None:
+    """Find bad arguments before the real data are loaded, which may take minutes: use them on a handful of rows."""
+    from tfrec.data import DataError, Interactions
+
+    user, item = np.divmod(np.arange(100), 10)
+    ids = np.array([f"{i}" for i in range(10)], dtype=object)
+    data = Interactions(user, item, 1 + item % 5, 86_400 * item, user_ids=ids, item_ids=ids, name="a trial")
+    with contextlib.suppress(DataError):  # so few rows may be unfit; the real ones will tell
+        try:
+            use(data)
+        except DataError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"{what}: {error}") from None
 
 
 def _validate(schema: type[BaseModel], content: Mapping[str, Any], source: str, prefix: str) -> Any:
@@ -182,6 +274,8 @@ def _validate(schema: type[BaseModel], content: Mapping[str, Any], source: str, 
 def _explain(problem: Any, schema: type[BaseModel], prefix: str) -> str:
     location = problem["loc"]
     key = prefix + ".".join(str(part) for part in location)
+    if problem["type"] == "missing":
+        return f"{key} must be given"
     if problem["type"] != "extra_forbidden":
         return f"{key}: {problem['msg']}, got {problem['input']!r}"
     for part in location[:-1]:

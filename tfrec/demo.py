@@ -58,7 +58,7 @@ def _data(console: Console, shown: dict) -> Interactions:
 
 
 def _fit(console: Console, shown: dict, data: Interactions) -> Any:
-    from tfrec.evaluation import comparison_table
+    from tfrec.evaluation import side_by_side
     from tfrec.models import EASE, Popularity
 
     train, test = random_split(data, test=0.2, by="user", seed=42)
@@ -71,7 +71,7 @@ def _fit(console: Console, shown: dict, data: Interactions) -> Any:
     with _step(console, "3. Evaluation: all items ranked, seen ones left out"):
         reports = {name: model.evaluate(test) for name, model in models.items()}
         at_k = [name for name in reports["EASE"] if name.endswith(f"@{_K}")]
-        console.print(comparison_table(reports, at_k), markup=False, soft_wrap=True)
+        console.print(side_by_side(reports, at_k))
     shown["metrics"] = {name: report.to_dict() for name, report in reports.items()}
     return models["EASE"]
 

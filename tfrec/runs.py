@@ -2,54 +2,77 @@
 
 `<runs>/<name>/` holds `config.yaml` (complete: every default written out), `metrics.json` (flat: `{"ndcg@10": …}`),
 `data.json` (fingerprints of the data), `history.csv` (a row an epoch), `model/` (for `tfrec.load`), `logs/` (for
-TensorBoard) and `plots/` (PNG).
+TensorBoard), `plots/` (PNG) and `report/` (for `Report.load`: with the values of every user, so that runs can be
+compared).
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tfrec import files
-from tfrec.config import Config, ConfigError, DataConfig, build_model, load_config
-from tfrec.data import Candidates, Interactions, movielens, ncf_split, random_split, synthetic
+from tfrec.config import PUBLISHED, Config, ConfigError, build_model, load_config
+from tfrec.data import Candidates, Interactions, StrongSplit, preprocess
+from tfrec.data.by_name import LOADERS, PUBLISHED_SPLITS, SPLITS
 
 _DATA = "data.json"
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """The data of a configuration, split. `candidates` is None where all items are ranked."""
+    """The data of a configuration, split. What a protocol doesn't have is None.
+
+    Attributes:
+        train: what the model is fitted to.
+        test: what it is evaluated on.
+        validation: what it is evaluated on after every epoch.
+        given: what is given of the test users.
+        candidates: the items to rank; None for all.
+    """
 
     train: Interactions
     test: Interactions
+    validation: Interactions | None = None
+    given: Interactions | None = None
     candidates: Candidates | None = None
 
     def fingerprints(self) -> dict[str, str]:
         """What tells these data from any others."""
-        return {"train": self.train.fingerprint(), "test": self.test.fingerprint()}
+        parts = {"train": self.train, "test": self.test, "validation": self.validation, "given": self.given}
+        return {name: part.fingerprint() for name, part in parts.items() if part is not None}
 
 
-def load_data(config: DataConfig) -> Interactions:
-    """The interactions that a configuration names (of a published split, its training part)."""
-    if config.name == "synthetic":
-        return synthetic()
-    if config.name == "csv":
-        return Interactions.from_csv(str(config.path))
-    if config.name == "ml-1m-ncf":
-        return ncf_split(path=config.path).train
-    return movielens(config.name.removeprefix("ml-"), path=config.path)
+def load_data(section: Mapping[str, Any]) -> Interactions:
+    """The interactions that a configuration names, preprocessed (of a published split, its training part)."""
+    arguments = dict(section)
+    name, steps = arguments.pop("name"), arguments.pop("preprocess", [])
+    if name not in LOADERS:
+        return PUBLISHED_SPLITS[name](**arguments).train
+    data = LOADERS[name](**arguments)
+    return preprocess(data, steps).data if steps else data
 
 
 def prepare(config: Config) -> Experiment:
     """Load and split the data of a configuration."""
-    if config.split.method == "published":
-        return Experiment(*ncf_split(path=config.data.path))
-    split = config.split
-    train, test = random_split(load_data(config.data), test=split.test, by=split.by, seed=split.seed)
+    split = dict(config.split)
+    method = split.pop("method")
+    if method == PUBLISHED:
+        arguments = {key: value for key, value in config.data.items() if key not in ("name", "preprocess")}
+        return Experiment(**PUBLISHED_SPLITS[config.data["name"]](**arguments)._asdict())
+    validate = split.pop("validation")
+    data = load_data(config.data)
+    parts = SPLITS[method](data, **split)
+    if isinstance(parts, StrongSplit):
+        return Experiment(parts.train, parts.hidden, given=parts.given)
+    train, test = parts
     if not len(test):
-        raise ConfigError(f"split.test is {split.test}: so small a share of {train!r} leaves nothing to test on")
-    return Experiment(train, test)
+        raise ConfigError(f"split.test is {split.get('test')}: so small a share of {data!r} leaves nothing to test on")
+    if not validate:
+        return Experiment(train, test)
+    train, validation = SPLITS[method](train, **split)
+    return Experiment(train, test, validation)
 
 
 def evaluate(config: Config, model: Any, experiment: Experiment) -> Any:
@@ -62,6 +85,8 @@ def evaluate(config: Config, model: Any, experiment: Experiment) -> Any:
         k=config.evaluation.k,
         metrics=config.evaluation.metrics,
         candidates=experiment.candidates,
+        given=experiment.given,
+        seen=experiment.validation if config.evaluation.validation_seen and experiment.candidates is None else None,
     )
 
 
@@ -77,19 +102,25 @@ def train(config: Config, runs: str | Path = "runs", *, verbose: int = 1) -> tup
     from tfrec._tf import tf
     from tfrec.evaluation import plots
 
-    if config.data.path is not None:  # the run is evaluated from any folder
-        data = config.data.model_copy(update={"path": str(Path(config.data.path).resolve())})
-        config = config.model_copy(update={"data": data})
+    if config.data.get("path") is not None:  # the run is evaluated from any folder
+        config = config.model_copy(update={"data": config.data | {"path": str(Path(config.data["path"]).resolve())}})
     with files.new_folder(Path(runs) / config.name) as folder:
         (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
         experiment = prepare(config)
         (folder / _DATA).write_text(json.dumps(experiment.fingerprints(), indent=2), encoding="utf-8")
         model = build_model(config)
         callbacks = [tf.keras.callbacks.TensorBoard(str(folder / "logs"))]
-        history = model.fit(experiment.train, epochs=config.fit.epochs, callbacks=callbacks, verbose=verbose)
+        history = model.fit(
+            experiment.train,
+            validation_data=experiment.validation,
+            epochs=config.fit.epochs,
+            callbacks=callbacks,
+            verbose=verbose,
+        )
         _write_history(folder / "history.csv", history)
         report = evaluate(config, model, experiment)
         (folder / "metrics.json").write_text(json.dumps(report.to_dict(), indent=2), encoding="utf-8")
+        report.save(folder / "report")
         model.save(folder / "model")
         plots.save_run_plots(folder / "plots", history.history, report)
     return Path(runs) / config.name, report

@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from tfrec.cli import main
+from tfrec.data.by_name import LOADERS, PUBLISHED_SPLITS
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +36,7 @@ class TestTrain:
     def test_run_directory(self, workspace):
         run_dir = workspace / "runs" / "ease"
         assert sorted(path.name for path in run_dir.iterdir()) == [
-            "config.yaml", "data.json", "history.csv", "logs", "metrics.json", "model", "plots",
+            "config.yaml", "data.json", "history.csv", "logs", "metrics.json", "model", "plots", "report",
         ]  # fmt: skip
         metrics = json.loads((run_dir / "metrics.json").read_text())
         assert {"ndcg@5", "ndcg@10", "ndcg@20", "recall@10"} <= set(metrics)
@@ -173,14 +174,25 @@ class TestExport:
 class TestDatasets:
     def test_list(self, run):
         names = [record["name"] for record in json.loads(run("datasets", "--json"))]
-        assert names == ["ml-100k", "ml-1m", "ml-1m-ncf"]
-        assert "ml-100k" in run("datasets")
+        assert {"ml-100k", "ml-32m", "amazon-2014", "book-crossing", "ml-1m-ncf", "gowalla", "beauty"} <= set(names)
+        listed = run("datasets")
+        assert all(name in listed for name in names)
 
     def test_describe(self, run):
         assert json.loads(run("datasets", "synthetic", "--json"))["interactions"] == 100_000
 
     def test_unknown(self, run):
-        assert "the data sets are ml-100k" in run("datasets", "netflix", code=1)
+        assert "there are ml-100k" in run("datasets", "netflix", code=1)
+
+    def test_arguments_of_a_loader(self, run, tmp_path):
+        (tmp_path / "Music.csv").write_text("i,u,5.0,1005177600\ni,v,4.0,1005177601\n")
+        where = ["--set", f"path={tmp_path / 'Music.csv'}", "--set", "kind=ratings", "--set", "category=Music"]
+        assert json.loads(run("datasets", "amazon-2018", *where, "--json"))["users"] == 2
+        assert "data.category must be given" in run("datasets", "amazon-2018", code=1)
+
+    def test_every_name_of_the_list_can_be_loaded(self, run):
+        names = [record["name"] for record in json.loads(run("datasets", "--json"))]
+        assert set(names) <= {*LOADERS, *PUBLISHED_SPLITS}
 
     def test_no_file_and_no_network(self, run, monkeypatch, tmp_path):
         monkeypatch.setenv("TFREC_DATA", str(tmp_path))

@@ -31,13 +31,13 @@ def test_values_are_coerced_and_defaults_written_out(file):
     assert config.model == {"name": "ease", "l2": 100.0, "seed": 0}
     written = yaml.safe_load(config.to_yaml())
     assert written["evaluation"]["k"] == [5, 10, 20]
-    assert written["split"] == {"method": "random", "test": 0.2, "by": "user", "seed": 42}
+    assert written["split"] == {"method": "random", "test": 0.2, "by": "user", "seed": 42, "validation": False}
     assert parse_config(written) == config
 
 
 def test_overrides(file):
     config = load_config(file, ["model.l2=3", "name=other", "evaluation.k=[1, 2]", "split.seed=7"])
-    assert (config.name, config.model["l2"], config.evaluation.k, config.split.seed) == ("other", 3.0, (1, 2), 7)
+    assert (config.name, config.model["l2"], config.evaluation.k, config.split["seed"]) == ("other", 3.0, (1, 2), 7)
 
 
 @pytest.mark.parametrize(
@@ -46,22 +46,34 @@ def test_overrides(file):
         ("model.l3=5", r"unknown key model\.l3 \(did you mean l2\?\)"),
         ("splitt.seed=5", r"unknown key splitt \(did you mean split\?\)"),
         ("split.sed=5", r"unknown key split\.sed \(did you mean seed\?\)"),
-        ("model.name=eas", r"model\.name is 'eas' \(did you mean ease\?\); the models are"),
+        ("model.name=eas", r"model\.name is 'eas' \(did you mean ease\?\); there are "),
         ("model.l2=much", r"model\.l2: .*number.* got 'much'"),
-        ("split.test=2", r"split\.test: .*less than 1, got 2"),
-        ("data.name=netflix", r"data\.name: .*'ml-100k'"),
+        ("split.test=2", "split: random_split: expected test to be a share between 0 and 1, got 2"),
+        ("split.test=much", r"split\.test: .*number.* got 'much'"),
+        ("split.method=leav_out", r"split\.method is 'leav_out' \(did you mean leave_out\?\); there are random, "),
+        ("split.validation=3", r"split\.validation is true or false, got 3"),
+        ("split={method: leave_out, test: 0.5}", r"unknown key split\.test"),
+        ("split={method: leave_out, n: 0}", "split: leave_out: n must be"),
+        ("split={method: strong, validation: true}", r"split\.validation goes with splits of known users"),
+        ("split={method: temporal, date: 2001-01-01, validation: true}", r"the same split\.date again"),
+        ("data.name=netflix", r"data\.name is 'netflix'.*; there are ml-100k, "),
+        ("data={name: amazon-2018}", r"data\.category must be given"),
+        ("data={name: amazon-2014, category: Fashion, kin: ratings}", r"unknown key data\.kin \(did you mean kind\?\)"),
+        ("data={name: gowalla}", r"gowalla comes as a published split: write `split: \{method: published\}`"),
+        ("data.preprocess=[{step: k_cor}]", r"data\.preprocess: .* no step 'k_cor' \(did you mean 'k_core'\?\)"),
+        ("data.preprocess=[{step: k_core, user: 0}]", r"data\.preprocess: user must be .* got 0"),
         ("name=../up", "name: "),
         ("model.l2", "--set takes key=value"),
         ("name.x=1", "name is a value, not a section"),
         ("model.l2=[", "is not a YAML value"),
-        ("split.method=published", "a published split"),
-        ("split.seed=-1", r"split\.seed: .*greater than or equal to 0"),
+        ("split.method=published", "synthetic has no published split"),
+        ("split.seed=-1", "split: random_split: seed must be .* -1"),
         ("evaluation.k=[]", r"evaluation\.k: .*different numbers above 0"),
         ("evaluation.k=[5, 0]", r"evaluation\.k: .*different numbers above 0"),
         ("evaluation.metrics=[ndgc]", r"evaluation\.metrics: .*ndcg"),
         ("expected.metrics={ndcg@7: 0.1}", r"expected\.metrics has ndcg@7.*not measured"),
-        ("data.name=csv", r"data\.path must name the file"),
-        ("data.path=here", "synthetic data come from no file"),
+        ("data.name=csv", r"data\.path must be given"),
+        ("data.path=here", r"unknown key data\.path"),
         ("model.name=[ease]", r"model\.name is \['ease'\]"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrec.data import DataError, Interactions
+from tfrec.data import DataError, Interactions, MalformedRowsWarning
 
 IDS = st.one_of(
     st.text(min_size=1, max_size=4), st.sampled_from(["a", "a\0", "a\0b", "NA", "nan", "None", "01", "1", " "])
@@ -90,7 +90,7 @@ def test_a_column_that_stands_twice_is_refused():
     ("changes", "message"),
     [
         ({"user": ["u", None, "v"]}, r"row 1 \(counted from 0\): the id in column 'user' is missing"),
-        ({"user": [1.0, np.nan, 2.0]}, "row 1 .*is missing"),
+        ({"user": [1.0, np.nan, 2.0]}, "row 0 .*missing values turn whole numbers into floats"),
         ({"item": pd.array([1, 2, None], dtype="Int64")}, "row 2 .*column 'item' is missing"),
         ({"user": ["u", "v", ""]}, "row 2 .*an empty id in column 'user'"),
         ({"user": [1.0, 2.0, 3.0]}, r"row 0 .*got 1.0 \(float\) .*\.astype\('int64'\)"),
@@ -99,7 +99,7 @@ def test_a_column_that_stands_twice_is_refused():
         ({"user": pd.to_datetime(["2020-01-01"] * 3)}, r"\(Timestamp\)"),
         ({"user": ["u", ["v"], "w"]}, "neither text nor whole numbers"),
         ({"user": ["1", 1, "2"]}, "column 'user' has both '1' and 1"),
-        ({"user": ["u", "v", "\udcff"]}, "row 2 .*UTF-8 cannot encode"),
+        ({"user": pd.Series(["u", "v", "\udcff"], index=[10, 20, 30], dtype=object)}, "row 2 .*UTF-8 cannot encode"),
         ({"rating": [1, np.nan, 2]}, "row 1 .*expected a finite number in column 'rating', got nothing"),
         ({"rating": [1, 2, np.inf]}, "row 2 .*column 'rating', got inf"),
         ({"rating": [1, 2, 1e39]}, "row 2 .*column 'rating', got 1e[+]39"),
@@ -159,3 +159,68 @@ def test_nullable_ratings():
 def test_not_a_frame():
     with pytest.raises(DataError, match="expected a pandas DataFrame, got list"):
         Interactions.from_frame([("u", "i")])
+
+
+# on_error="skip"
+
+
+def test_skipped_rows_are_counted_and_named():
+    frame = pd.DataFrame(
+        {
+            "user": ["u", None, "v", "w", "", "u", "x"],
+            "item": ["i", "j", "k", "l", "m", "n", "i"],
+            "rating": [1.0, 2.0, np.nan, 4.0, 5.0, np.inf, 7.0],
+            "timestamp": [10, 20, 30, 2**62 + 1024, 50, 60, 70],
+            "weight": [1, 1, 1, 1, 1, 1, 2],
+        }
+    )
+    with pytest.warns(MalformedRowsWarning) as caught:
+        data = Interactions.from_frame(frame, on_error="skip")
+    expected = Interactions.from_frame(frame.iloc[[0, 6]])
+    assert data.fingerprint() == expected.fingerprint()  # no id is left of a skipped row
+    warning = caught[0].message
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert warning.count == 5
+    assert warning.problems[0] == "from_frame: row 1 (counted from 0): the id in column 'user' is missing"
+    assert warning.problems[1].startswith(
+        "from_frame: row 2 (counted from 0): expected a finite number in column 'rating'"
+    )
+
+
+@given(ROWS, st.sets(st.integers(0, 29)))
+def test_what_is_left_is_as_if_the_others_had_never_been(rows, bad):
+    bad = {row for row in bad if row < len(rows)}
+    frame = to_frame(rows)
+    frame["rating"] = frame["rating"].astype(float)
+    frame.loc[list(bad), "rating"] = np.nan
+    if not bad:
+        assert (
+            Interactions.from_frame(frame, on_error="skip").fingerprint()
+            == Interactions.from_frame(frame).fingerprint()
+        )
+    elif len(bad) == len(rows):
+        with pytest.raises(DataError, match="found no row that is sound"):
+            Interactions.from_frame(frame, on_error="skip")
+    else:
+        with pytest.warns(MalformedRowsWarning, match=f"skipped {len(bad)} malformed row"):
+            data = Interactions.from_frame(frame, on_error="skip")
+        rest = Interactions.from_frame(frame.drop(index=list(bad)))
+        assert data.fingerprint() == rest.fingerprint()
+
+
+def test_a_column_of_the_wrong_kind_is_an_error_even_then():
+    frame = pd.DataFrame({"user": ["u"], "item": ["i"], "rating": [True]})
+    with pytest.raises(DataError, match="got dtype bool"):
+        Interactions.from_frame(frame, on_error="skip")
+    with pytest.raises(ValueError, match='expected on_error to be "raise" or "skip"'):
+        Interactions.from_frame(frame, on_error="warn")
+
+
+@pytest.mark.parametrize("scale", [1, 10**7, 10**12])
+def test_whole_numbers_far_apart_and_negative(scale):
+    numbers = np.array([5, 3, 5, 0, 3, 9]) * scale
+    for values in (numbers, -numbers, np.sort(numbers), np.sort(-numbers)):
+        data = Interactions.from_frame(pd.DataFrame({"user": values, "item": [1] * 6}))
+        assert data.user_ids.tolist() == [str(value) for value in dict.fromkeys(values.tolist())]
+        assert data.user_ids[data.user].tolist() == list(map(str, values.tolist()))

@@ -4,7 +4,7 @@ import io
 import numpy as np
 import pytest
 
-from tfrec.data import Candidates, DataError, DataNotFoundError, ncf_split
+from tfrec.data import Candidates, DataError, DataNotFoundError, MalformedRowsWarning, ncf_split
 
 TRAIN = "0\t32\t4\t978824330\n0\t34\t4\t978824330\n1\t3705\t5\t978301968\n"
 TEST = "0\t25\t5\t978824351\n1\t133\t3\t978300174\n"
@@ -80,8 +80,16 @@ def test_candidates_hold_the_positive_first_and_once(make):
         ({"train": "0\t1\t5\n"}, r"train\.rating:1: expected 4 fields"),
         ({"train": "0\t3706\t5\t1\n"}, r"train\.rating:1: expected item to be in 0 … 3705, found '3706'"),
         ({"test": "0\t25\t5\t1\n6040\t133\t3\t1\n"}, r"test\.rating:2: expected user to be in 0 … 6039"),
-        ({"test": "0\t26\t5\t1\n1\t133\t3\t1\n"}, r"test\.negative:1: expected \(0,26\) as in the test, got \(0,25\)"),
-        ({"test": "0\t25\t5\t1\n"}, r"test\.negative: expected a line for each of 1 test rows, found 2"),
+        (
+            {"test": "0\t26\t5\t1\n1\t133\t3\t1\n"},
+            r"test\.negative:1: expected a pair of the test, each once, got \(0,25\)",
+        ),
+        ({"test": "0\t25\t5\t1\n"}, r"test\.negative:2: expected a pair of the test, each once, got \(1,133\)"),
+        (
+            {"negative": NEGATIVES[: NEGATIVES.index("(1,")]},
+            r"test\.negative: .* each test row, found none for \(1,133\)",
+        ),
+        ({"negative": NEGATIVES[: NEGATIVES.index("(1,")] * 2}, r"test\.negative:2: expected a pair .* each once"),
         ({"negative": NEGATIVES[:-10]}, r"test\.negative:2: expected 100 fields"),
         ({"negative": NEGATIVES.replace("1050", "-1")}, r"test\.negative:1: expected items in 0 … 3705, found '-1'"),
         ({"negative": NEGATIVES.replace("1050", "3706")}, r"test\.negative:1: .* found '3706'"),
@@ -130,8 +138,42 @@ def test_a_part_is_refused_unless_that_is_meant(make):
     (folder / "ml-1m.train.rating").unlink()
     with pytest.raises(DataError, match=r"train\.npz: not the complete split: expected 994,169 rows, found 3"):
         ncf_split(path=folder)
-    with pytest.raises(ValueError, match="expected name to be \"ml-1m\", got 'yelp'"):
+    with pytest.raises(ValueError, match="expected name to be one of ml-1m, pinterest-20, got 'yelp'"):
         ncf_split("yelp")
+
+
+def test_malformed_rows_are_skipped_on_request(make):
+    folder = make(
+        train="0\t32\t4\t978824330\nx\t34\t4\t978824330\n1\t3705\t5\t978301968\n",
+        test=TEST + "2\t7\n3\t8\t1\t978300174\n4\t9\t1\t978300174\n",
+        negative=NEGATIVES + negatives(("(3,8)", range(98)), ("(4,9)", range(1000, 1099)), ("(5,5)", range(99))),
+    )
+    with pytest.warns(MalformedRowsWarning) as warned:
+        split = ncf_split(path=folder, complete=False, on_error="skip")
+    assert [warning.message.count for warning in warned] == [1, 1, 2]
+    assert split.train.item.tolist() == [32, 3705]
+    assert split.test.user.tolist() == split.candidates.user.tolist() == [0, 1, 4]  # user 3 has no negatives left
+    np.testing.assert_array_equal(split.candidates.item[:, 0], split.test.item)
+
+
+@pytest.mark.parametrize("ending", ["\t1", "\t1\t0"])
+def test_pinterest_has_neither_ratings_nor_times(tmp_path, ending):
+    files = {
+        "train.rating": f"0\t3{ending}\n0\t4{ending}\n55186\t9915{ending}\n",
+        "test.rating": f"0\t7{ending}\n55186\t8{ending}\n",
+        "test.negative": negatives(("(55186,8)", range(100, 199)), ("(0,7)", range(200, 299))),
+    }
+    for name, text in files.items():
+        (tmp_path / f"pinterest-20.{name}").write_text(text)
+    train, test, candidates = ncf_split("pinterest-20", tmp_path, complete=False)
+    assert (train.n_users, train.n_items, train.name) == (55_187, 9_916, "pinterest-20")
+    assert train.item.tolist() == [3, 4, 9915]
+    assert not train.has_ratings
+    assert test.timestamp is None
+    assert candidates.user.tolist() == test.user.tolist() == [0, 55186]
+    assert candidates.item[1].tolist() == [8, *range(100, 199)]
+    with pytest.raises(DataError, match=r"train\.rating: not the complete file: expected 1,445,622 rows, found 3"):
+        ncf_split("pinterest-20", tmp_path)
 
 
 def test_the_real_split(tfrec_data):

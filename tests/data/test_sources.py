@@ -81,7 +81,9 @@ def test_a_damaged_file_in_the_cache_without_a_network(download_from, tmp_path):
 
 def test_a_wrong_checksum_is_an_error_and_leaves_nothing(served, tmp_path):
     served.write_bytes(served.read_bytes()[:-1])
-    with pytest.raises(DataNotFoundError, match=r"could not be downloaded .*hash of downloaded file"):
+    with pytest.raises(
+        DataNotFoundError, match=r"could not be downloaded .*the downloaded ml-100k\.zip has a wrong checksum"
+    ):
         movielens("100k", complete=False)
     assert list((tmp_path / "cache").iterdir()) == []
 
@@ -101,7 +103,7 @@ def test_no_network_and_no_file_is_one_clear_error(download_from, monkeypatch, t
     with pytest.raises(DataNotFoundError) as error:
         movielens("100k")
     message = str(error.value)
-    state = {"absent": "which is not a folder", "empty": "which holds neither ml-100k/ nor ml-100k.zip"}
+    state = {"absent": "which is not a folder", "empty": "which holds neither ml-100k nor ml-100k.zip"}
     for part in ("MovieLens-100K", NOWHERE, "ConnectionError", str(tmp_path / "cache"), "ml-100k.zip", "path=",
                  state.get(setting or "", "TFREC_DATA is not set")):  # fmt: skip
         assert part in message
@@ -171,19 +173,37 @@ def test_truncated_and_damaged_zips(make_folder, make_zip, tmp_path):
         movielens("100k", archive, complete=False)
     start = content.index(b"u.data") + len("u.data")
     archive.write_bytes(content[:start] + bytes(8) + content[start + 8 :])
-    with pytest.raises(DataError, match=r"ml-100k\.zip.*u\.data: the zip is damaged"):
+    with pytest.raises(DataError, match=r"ml-100k\.zip.*u\.data: the compressed file is damaged or cut off"):
         movielens("100k", archive, complete=False)
 
 
 def test_datasets_are_listed_with_their_places(make_folder, make_zip, monkeypatch, tmp_path):
-    assert [(info.name, info.path) for info in datasets()] == [("ml-100k", None), ("ml-1m", None), ("ml-1m-ncf", None)]
+    assert {info.path for info in datasets()} == {None}
     folder = make_folder("ml-1m", root=tmp_path / "data")
     archive = make_zip(make_folder("ml-100k"), tmp_path / "cache" / "ml-100k.zip")
+    (tmp_path / "data" / "amazon" / "2018").mkdir(parents=True)
     monkeypatch.setenv("TFREC_DATA", str(tmp_path / "data"))
-    assert [info.path for info in datasets()] == [archive, folder, None]
-    assert [(info.users, info.items, info.interactions) for info in datasets()] == [
-        (943, 1_682, 100_000), (6_040, 3_706, 1_000_209), (6_040, 3_706, 1_000_209),
-    ]  # fmt: skip
+    found = {info.name: info.path for info in datasets() if info.path}
+    assert found == {
+        "ml-100k": archive,
+        "ml-1m": folder,
+        "amazon-2014": tmp_path / "data" / "amazon",
+        "amazon-2018": tmp_path / "data" / "amazon" / "2018",
+        "amazon-2023": tmp_path / "data" / "amazon",
+    }
+
+
+def test_datasets_are_known_by_one_name_each_and_loaded_by_calls_there_are():
+    known = datasets()
+    names = [info.name for info in known]
+    assert len(set(names)) == len(names)
+    assert {"ml-100k", "ml-32m", "ml-latest-small", "book-crossing", "gowalla", "beauty", "ml-1m-ncf"} <= set(names)
+    for info in known:
+        module, function = info.call.split("(")[0].rsplit(".", 1)
+        assert callable(getattr(importlib.import_module(module), function)), info.call
+    sizes = {info.name: (info.users, info.items, info.interactions) for info in known}
+    assert sizes["ml-1m"] == sizes["ml-1m-ncf"] == (6_040, 3_706, 1_000_209)
+    assert sizes["amazon-2018"] == (None, None, None)
 
 
 def test_data_without_a_download_say_where_to_get_them():

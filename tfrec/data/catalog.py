@@ -3,51 +3,125 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfrec.data.movielens import MOVIELENS
-from tfrec.data.published import ML_1M_NCF, N_ITEMS, N_TRAIN, N_USERS
-from tfrec.data.sources import locate
+from tfrec.data.amazon_files import LAYOUTS
+from tfrec.data.book_crossing import BOOK_CROSSING
+from tfrec.data.lightgcn_split import LIGHTGCN
+from tfrec.data.movielens_layouts import MOVIELENS
+from tfrec.data.published import NCF
+from tfrec.data.sequence_split import SEQUENCES
+from tfrec.data.sources import cache_folder, data_folder, locate
 
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """A data set that tfrec knows by name.
+    """A data set that tfrec knows by name, or a family of them.
 
     Attributes:
         name: Its name, which is its folder's too.
-        description: What it is, and the call that loads it.
-        users: The number of users.
-        items: The number of items with interactions.
-        interactions: The number of interactions.
-        path: The folder or zip it was found as, or None.
+        description: What it is.
+        call: The call that loads it.
+        users: The number of users; None for a family.
+        items: The number of items with interactions, likewise.
+        interactions: The number of interactions, likewise.
+        path: The file, folder or zip it was found as, or None.
     """
 
     name: str
     description: str
-    users: int
-    items: int
-    interactions: int
+    call: str
+    users: int | None
+    items: int | None
+    interactions: int | None
     path: Path | None
 
 
 def datasets() -> list[DatasetInfo]:
     """The data sets that tfrec knows, and where on this machine they are; nothing is downloaded."""
-    known = [
+    return [*_movielens(), *_amazon(), _book_crossing(), *_published_splits()]
+
+
+def _movielens() -> list[DatasetInfo]:
+    return [
         DatasetInfo(
-            name=layout.source.folder,
-            description=f'{layout.source.title}: ratings, 1 to 5, with times; tfrec.data.movielens("{name}")',
-            users=layout.users.n_rows,
-            items=layout.n_rated,
-            interactions=layout.ratings.n_rows,
-            path=locate(layout.source),
+            name=known.source.folder,
+            description=f"{known.source.title}: ratings, {known.columns[2].lowest} to 5, with times, titles and genres",
+            call=f'tfrec.data.movielens("{name}")',
+            users=known.n_users,
+            items=known.n_rated,
+            interactions=known.n_ratings,
+            path=locate(known.source),
         )
-        for name, layout in MOVIELENS.items()
+        for name, known in MOVIELENS.items()
     ]
-    split = DatasetInfo(
-        name=ML_1M_NCF.folder,
-        description=f"{ML_1M_NCF.title}, leave one out with 99 negatives; tfrec.data.ncf_split()",
-        users=N_USERS,
-        items=N_ITEMS,
-        interactions=N_TRAIN + N_USERS,
-        path=locate(ML_1M_NCF),
+
+
+def _amazon() -> list[DatasetInfo]:
+    return [
+        DatasetInfo(
+            name=f"amazon-{year}",
+            description=f"Amazon reviews up to {year}, a data set a category: ratings, 1 to 5, with times",
+            call=f"tfrec.data.amazon(category, {year})",
+            users=None,
+            items=None,
+            interactions=None,
+            path=_amazon_folder(year),
+        )
+        for year in sorted({year for year, _ in LAYOUTS})
+    ]
+
+
+def _amazon_folder(year: int) -> Path | None:
+    roots = [root / "amazon" for root in (data_folder(), cache_folder()) if root is not None]
+    return next((folder for root in roots for folder in (root / str(year), root) if folder.is_dir()), None)
+
+
+def _book_crossing() -> DatasetInfo:
+    return DatasetInfo(
+        name=BOOK_CROSSING.source.folder,
+        description="Book-Crossing: ratings of books, 1 to 10, and zeros for books that were read; with titles",
+        call="tfrec.data.book_crossing()",
+        users=105_283,
+        items=340_556,
+        interactions=BOOK_CROSSING.ratings.n_rows,
+        path=locate(BOOK_CROSSING.source),
     )
-    return [*known, split]
+
+
+def _published_splits() -> list[DatasetInfo]:
+    ncf = [
+        DatasetInfo(
+            name=known.source.folder,
+            description=f"{known.source.title}: leave one out, with 99 sampled negatives",
+            call=f'tfrec.data.ncf_split("{name}")',
+            users=known.users,
+            items=known.items,
+            interactions=known.train + known.users,
+            path=locate(known.source),
+        )
+        for name, known in NCF.items()
+    ]
+    lightgcn = [
+        DatasetInfo(
+            name=known.source.folder,
+            description=f"{known.source.title}: training and test part, without ratings and times",
+            call=f'tfrec.data.lightgcn_split("{name}")',
+            users=known.users,
+            items=known.items,
+            interactions=known.train + known.test,
+            path=locate(known.source),
+        )
+        for name, known in LIGHTGCN.items()
+    ]
+    sequences = [
+        DatasetInfo(
+            name=known.source.folder,
+            description=f"{known.source.title}: items in the order of time",
+            call=f'tfrec.data.sequence_split("{name}")',
+            users=known.users,
+            items=known.items,
+            interactions=known.interactions,
+            path=locate(known.source),
+        )
+        for name, known in SEQUENCES.items()
+    ]
+    return [*ncf, *lightgcn, *sequences]

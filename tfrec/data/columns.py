@@ -78,8 +78,31 @@ def vocabulary(name: str, ids: Any) -> npt.NDArray[np.object_]:
     if isinstance(ids, str) or not isinstance(ids, Iterable):
         raise DataError(f"{name}: expected an array of ids, got {ids!r}")
     array = object_array(ids)
+    if not _is_vocabulary(array):
+        _refuse_id(name, array)
+    return frozen(array)
+
+
+def _is_vocabulary(ids: npt.NDArray[np.object_]) -> bool:
+    """Whether all is well, without a look at each id in Python."""
+    if not _are_strings(ids):
+        return False
+    distinct = set(ids)
+    try:
+        "".join(distinct).encode()
+    except UnicodeEncodeError:
+        return False
+    return len(distinct) == len(ids) and "" not in distinct
+
+
+def _are_strings(values: Iterable[Any]) -> bool:
+    return set(map(type, values)) <= {str}
+
+
+def _refuse_id(name: str, ids: npt.NDArray[np.object_]) -> None:
+    """Raise for the first id that can't be in a vocabulary."""
     seen: set[str] = set()
-    for position, value in enumerate(array):
+    for position, value in enumerate(ids):
         if not isinstance(value, str):
             hint = f"; did you mean {str(value)!r}?" if isinstance(value, int | np.integer) else ""
             raise DataError(f"{name}: ids are strings, got {value!r} at position {position}{hint}")
@@ -89,7 +112,6 @@ def vocabulary(name: str, ids: Any) -> npt.NDArray[np.object_]:
         if value in seen:
             raise DataError(f"{name}: ids are unique, got {value!r} again at position {position}")
         seen.add(value)
-    return frozen(array)
 
 
 def id_problem(text: str) -> str | None:
@@ -108,9 +130,9 @@ def titles(values: Any, n_items: int) -> npt.NDArray[np.object_]:
     array = object_array(values)
     if len(array) != n_items:
         raise DataError(f"item_titles: expected {n_items:,} titles, one for each item id, got {len(array):,}")
-    for position, value in enumerate(array):
-        if not isinstance(value, str):
-            raise DataError(f"item_titles: titles are strings, got {value!r} at position {position}")
+    if not _are_strings(array):
+        position = next(position for position, value in enumerate(array) if not isinstance(value, str))
+        raise DataError(f"item_titles: titles are strings, got {array[position]!r} at position {position}")
     return frozen(array)
 
 
@@ -118,7 +140,9 @@ def object_array(values: Iterable[Any]) -> npt.NDArray[np.object_]:
     """A one-dimensional object array of plain Python strings where the values are strings."""
     if isinstance(values, np.ndarray) and values.dtype == object and values.ndim == 1 and not values.flags.writeable:
         return values
-    plain = [str(value) if isinstance(value, str) else value for value in values]
+    plain = list(values)
+    if not _are_strings(plain):
+        plain = [str(value) if isinstance(value, str) else value for value in plain]
     array = np.empty(len(plain), dtype=object)
     array[:] = plain
     return array

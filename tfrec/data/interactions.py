@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from tfrec.data import columns, csv_files, fingerprint, matrix, tables
+from tfrec.data import columns, csv_files, fingerprint, matrix, parquet, tables
 from tfrec.data.errors import DataError
 from tfrec.data.grouping import group_rows
+from tfrec.data.malformed import OnError
 from tfrec.data.sequences import Sequences
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ class Interactions:
         weight: str | None = "weight",
         *,
         name: str = "interactions",
+        on_error: OnError = "raise",
     ) -> Self:
         """Interactions from a table with one row an interaction.
 
@@ -112,12 +114,14 @@ class Interactions:
             timestamp: Name of the column of times, likewise.
             weight: Name of the column of weights, likewise.
             name: The data set's name in reports.
+            on_error: What to do with a row that has a missing or malformed cell: ``"raise"``, or ``"skip"`` it, count
+                it and warn (`MalformedRowsWarning`).
 
         Raises:
             DataError: If a named column is absent, or a cell is missing or malformed (the message names the row).
         """
         names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp, "weight": weight}
-        return cls(**tables.read_columns(frame, names), name=name)
+        return cls(**tables.read_frame(frame, names, on_error), name=name)
 
     @classmethod
     def from_csv(  # noqa: PLR0917
@@ -133,6 +137,7 @@ class Interactions:
         header: Sequence[str] | None = None,
         encoding: str = "utf-8",
         name: str | None = None,
+        on_error: OnError = "raise",
     ) -> Self:
         """Interactions from a delimited text file, plain or gzipped (``.gz``).
 
@@ -149,13 +154,52 @@ class Interactions:
             header: Names of all columns, for a file without a header line.
             encoding: The file's encoding.
             name: The data set's name in reports; the file's name by default.
+            on_error: What to do with a malformed row (too many fields, a missing id, text where a number should be,
+                bytes that aren't text): ``"raise"``, or ``"skip"`` it, count it and warn (`MalformedRowsWarning`).
 
         Raises:
             DataError: If a line is malformed; the message starts with ``path:line:``.
             DataNotFoundError: If there is no such file.
         """
         names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp, "weight": weight}
-        fields = csv_files.read_csv(path, names, sep=sep, header=header, encoding=encoding)
+        fields = csv_files.read_csv(path, names, sep=sep, header=header, encoding=encoding, on_error=on_error)
+        return cls(**fields, name=os.path.basename(path) if name is None else name)
+
+    @classmethod
+    def from_parquet(  # noqa: PLR0917
+        cls,
+        path: str | os.PathLike[str],
+        user: str = "user",
+        item: str = "item",
+        rating: str | None = "rating",
+        timestamp: str | None = "timestamp",
+        weight: str | None = "weight",
+        *,
+        name: str | None = None,
+        on_error: OnError = "raise",
+    ) -> Self:
+        """Interactions from a Parquet file; needs ``pip install tfrec[parquet]``.
+
+        As `from_frame`. Only the columns that are needed are read.
+
+        Args:
+            path: The file.
+            user: Name of the column of user ids: text or whole numbers, dictionary-encoded or not.
+            item: Name of the column of item ids, likewise.
+            rating: Name of the column of ratings. A column under its default name may be absent; None ignores it.
+            timestamp: Name of the column of times, likewise.
+            weight: Name of the column of weights, likewise.
+            name: The data set's name in reports; the file's name by default.
+            on_error: What to do with a row that has a missing or malformed cell: ``"raise"``, or ``"skip"`` it, count
+                it and warn (`MalformedRowsWarning`).
+
+        Raises:
+            DataError: If the file is damaged, a named column is absent, or a cell is missing or malformed.
+            DataNotFoundError: If there is no such file.
+            ImportError: If pyarrow isn't installed.
+        """
+        names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp, "weight": weight}
+        fields = parquet.read_parquet(path, names, on_error)
         return cls(**fields, name=os.path.basename(path) if name is None else name)
 
     @property

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfrec.data.downloads import ChecksumError, download, is_sound, published_md5, unfinished
 from tfrec.data.errors import DataError, DataNotFoundError
 
 Location = Path | zipfile.Path
@@ -15,14 +16,16 @@ Location = Path | zipfile.Path
 
 @dataclass(frozen=True)
 class Source:
-    """The files of one data set.
+    """A data set of several files, in a folder or a zip.
 
     Attributes:
         title: The data set's name in messages.
         folder: Name of the folder that holds the files, and of the zip without its ``.zip``.
         main_file: The file by which the folder is recognised.
         url: Where the zip can be downloaded, or for data without a download where they can be had.
-        md5: Checksum of the zip, or None if it can't be downloaded by `fetch`.
+        md5: Checksum of the zip, or None if none is known.
+        md5_url: Where the checksum is published, for a zip that changes; or None.
+        inner_folder: Name of the folder in the zip, if it isn't ``folder``.
     """
 
     title: str
@@ -30,11 +33,50 @@ class Source:
     main_file: str
     url: str
     md5: str | None = None
+    md5_url: str | None = None
+    inner_folder: str | None = None
 
     @property
     def archive(self) -> str:
         """Name of the zip."""
         return f"{self.folder}.zip"
+
+    @property
+    def downloadable(self) -> bool:
+        """Whether `fetch` can download it: not without a checksum."""
+        return self.md5 is not None or self.md5_url is not None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is looked for as: folder first, and the zip, by which name it is cached, last."""
+        inner = () if self.inner_folder is None else (self.inner_folder,)
+        return (self.folder, *inner, self.archive)
+
+
+@dataclass(frozen=True)
+class FileSource:
+    """A data set that is one file.
+
+    Attributes:
+        title: The data set's name in messages.
+        folder: Name of the folder that holds the file, in TFREC_DATA and in the cache.
+        name: The file's name.
+        url: Where the file can be downloaded, or for data without a download where it can be had.
+        md5: Its checksum, or None if none is known.
+        downloadable: Whether `fetch_file` may download it.
+    """
+
+    title: str
+    folder: str
+    name: str
+    url: str
+    md5: str | None
+    downloadable: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it is looked for, and cached, as."""
+        return (f"{self.folder}/{self.name}",)
 
 
 def data_folder() -> Path | None:
@@ -53,9 +95,10 @@ def cache_folder() -> Path:
     return Path(pooch.os_cache("tfrec"))
 
 
-def locate(source: Source) -> Path | None:
-    """The folder or zip of a data set in TFREC_DATA or the cache, or None; nothing is downloaded or opened."""
-    return _in_data_folder(source) or next(filter(Path.is_file, [cache_folder() / source.archive]), None)
+def locate(source: Source | FileSource) -> Path | None:
+    """The file, folder or zip of a data set in TFREC_DATA or the cache, or None; nothing is downloaded or opened."""
+    cached = _cached(source)
+    return _in_data_folder(source) or (cached if cached.is_file() else None)
 
 
 def fetch(source: Source, path: str | os.PathLike[str] | None = None) -> Path:
@@ -68,66 +111,102 @@ def fetch(source: Source, path: str | os.PathLike[str] | None = None) -> Path:
     Raises:
         DataNotFoundError: If there is none; the message says what to put where.
     """
-    if path is not None:
-        return _given(Path(path).expanduser(), source)
-    found = _in_data_folder(source)
-    if found is not None:
-        return found
-    if source.md5 is None:
-        raise DataNotFoundError(f"{source.title} was not found, and has no automatic download. {_advice(source)}")
-    return _download(source, source.md5)
+    if path is None:
+        return _in_data_folder(source) or _from_cache(source)
+    given = Path(path).expanduser()
+    for candidate in (given, *(given / name for name in source.names)):
+        if candidate.is_file() or (candidate / source.main_file).is_file():
+            return candidate
+    raise _not_in(given, source.main_file, source)
 
 
-def _in_data_folder(source: Source) -> Path | None:
+def fetch_file(source: FileSource, path: str | os.PathLike[str] | None = None) -> Path:
+    """The file of a data set, downloaded if it must be.
+
+    Args:
+        source: The data set.
+        path: The file, or a folder that holds it (or holds its folder), to use instead of searching.
+
+    Raises:
+        DataNotFoundError: If there is none; the message says what to put where.
+    """
+    if path is None:
+        return _in_data_folder(source) or _from_cache(source)
+    given = Path(path).expanduser()
+    for candidate in (given, given / source.name, given / source.folder / source.name):
+        if candidate.is_file():
+            return candidate
+    raise _not_in(given, source.name, source)
+
+
+def _not_in(path: Path, file: str, source: Source | FileSource) -> DataNotFoundError:
+    if path.exists():
+        return DataNotFoundError(f"{path}: {file} of {source.title} is not in it")
+    return DataNotFoundError(f"{path}: there is no such file or folder")
+
+
+def _in_data_folder(source: Source | FileSource) -> Path | None:
     root = data_folder()
-    candidates = [] if root is None else [root / source.folder, root / source.archive]
+    candidates = [] if root is None else [root / name for name in source.names]
     return next((candidate for candidate in candidates if candidate.exists()), None)
 
 
-def _given(path: Path, source: Source) -> Path:
-    for candidate in (path, path / source.folder, path / source.archive):
-        if candidate.is_file() or (candidate / source.main_file).is_file():
-            return candidate
-    if path.exists():
-        raise DataNotFoundError(f"{path}: {source.main_file} of {source.title} is not in it")
-    raise DataNotFoundError(f"{path}: there is no such file or folder")
+def _cached(source: Source | FileSource) -> Path:
+    return cache_folder() / source.names[-1]
 
 
-def _download(source: Source, md5: str) -> Path:
-    """The zip in the cache; fetched if it isn't there or its checksum is wrong."""
-    import pooch
-
+def _from_cache(source: Source | FileSource) -> Path:
+    """The file in the cache; fetched if it isn't there or its checksum is wrong."""
+    cached = _cached(source)
     try:
-        downloader = pooch.HTTPDownloader(progressbar=True, timeout=30)
-        return Path(pooch.retrieve(source.url, f"md5:{md5}", source.archive, cache_folder(), downloader=downloader))
-    except (OSError, ValueError) as error:  # no network, no room, no permission; a wrong checksum is a ValueError
+        if is_sound(cached, source.md5):
+            return cached
+        if not source.downloadable:
+            raise DataNotFoundError(f"{source.title} was not found, and has no automatic download. {_advice(source)}")
+        md5_url = source.md5_url if isinstance(source, Source) else None
+        download(source.url, cached, source.md5 if md5_url is None else published_md5(md5_url))
+    except DataNotFoundError:
+        raise
+    except (OSError, ChecksumError) as error:  # no network, no room, no permission; another file than expected
         reason = " ".join(str(error).split())
         raise DataNotFoundError(
             f"{source.title} was not found, and could not be downloaded from {source.url} "
             f"({type(error).__name__}: {reason}). {_advice(source)}"
         ) from None
+    return cached
 
 
-def _advice(source: Source) -> str:
-    root = data_folder()
+def _advice(source: Source | FileSource) -> str:
+    """What was searched, and what to put where."""
+    root, wanted = data_folder(), " nor ".join(source.names)
     if root is None:
         searched = "TFREC_DATA is not set"
     elif not root.is_dir():
         searched = f"TFREC_DATA is {root}, which is not a folder"
     else:
-        searched = f"TFREC_DATA is {root}, which holds neither {source.folder}/ nor {source.archive}"
-    if source.md5 is None:
-        return (
-            f"{searched}. Get the files from {source.url}, put them in a folder {source.folder}, "
-            "and set TFREC_DATA to the folder above it, or pass path="
-        )
-    cache = cache_folder()
-    damaged = f" (its {source.archive} has a wrong checksum)" if (cache / source.archive).is_file() else ""
+        searched = f"TFREC_DATA is {root}, which holds {'neither ' if ' nor ' in wanted else 'no '}{wanted}"
+    if isinstance(source, FileSource):
+        get, put = source.name, f"put it in a folder {source.folder} and set TFREC_DATA to the folder above it"
+    elif source.downloadable:
+        get = source.archive
+        put = f"put it, or the unpacked folder {source.folder}, in another folder and set TFREC_DATA to that one"
+    else:
+        get, put = "the files", f"put them in a folder {source.folder} and set TFREC_DATA to the folder above it"
+    if not source.downloadable:
+        return f"{searched}. Get {get} from {source.url}, {put}, or pass path="
+    cached = _cached(source)
     return (
-        f"{searched}; the cache is {cache}{damaged}. On a machine with a network get {source.archive} from "
-        f"{source.url}, and put it in the cache; or put it, or the unpacked folder {source.folder}, in another folder "
-        "and set TFREC_DATA to that one; or pass path="
+        f"{searched}; the cache is {cache_folder()}{_state(cached)}. On a machine with a network get {get} from "
+        f"{source.url}, and put it there as {cached}; or {put}; or pass path="
     )
+
+
+def _state(cached: Path) -> str:
+    if cached.is_file():
+        return f" (its {cached.name} has a wrong checksum)"
+    if unfinished(cached).is_file():
+        return f" (it holds the beginning of {cached.name}: the next call continues there)"
+    return ""
 
 
 @contextmanager
@@ -150,7 +229,8 @@ def opened(path: Path, source: Source) -> Iterator[Location]:
 
 
 def _within(root: Location, source: Source) -> Location:
-    for folder in (root, root / source.folder):
-        if (folder / source.main_file).is_file():
+    for name in ("", source.folder, source.inner_folder):
+        folder = root / name if name else root
+        if name is not None and (folder / source.main_file).is_file():
             return folder
     raise DataNotFoundError(f"{root}: {source.main_file} of {source.title} is not in it")

@@ -1,37 +1,103 @@
 """From pandas frames to the columns of `Interactions`."""
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tfrec.data.columns import id_problem
+from tfrec.data.encoding import encode_whole_numbers, without_unused
 from tfrec.data.errors import DataError, RowError
+from tfrec.data.malformed import MalformedRows, MalformedRowsWarning, OnError
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_FURTHEST = 2.0**62  # of a time: far from where int64 ends
+_ALL_SOUND = np.ones((), dtype=bool)
+_SHOWN = 5
 _OPTIONAL = ("rating", "timestamp", "weight")
 
 
-def read_columns(frame: "pd.DataFrame", names: Mapping[str, str | None]) -> dict[str, Any]:
-    """The arguments of `Interactions` from a table; ``names`` maps user, item, rating, … to the table's columns."""
+def read_frame(
+    frame: "pd.DataFrame", names: Mapping[str, str | None], on_error: OnError, source: str = "from_frame"
+) -> dict[str, Any]:
+    """As `read_columns`, with a warning about the rows that were skipped; ``source`` is where they were."""
+    malformed = MalformedRows(source, on_error)
+    problems: list[str] = []
+
+    def skip(row: int, problem: str) -> None:
+        problems.append(f"{source}: row {row} (counted from 0): {problem}")
+
+    fields = read_columns(frame, names, skip if malformed.skip else None)
+    if problems:
+        warnings.warn(MalformedRowsWarning(source, len(problems), tuple(problems[:_SHOWN])), stacklevel=3)
+    return fields
+
+
+def read_columns(
+    frame: "pd.DataFrame", names: Mapping[str, str | None], skip: Callable[[int, str], None] | None = None
+) -> dict[str, Any]:
+    """The arguments of `Interactions` from a table.
+
+    Args:
+        frame: The table.
+        names: Maps user, item, rating, … to the table's columns.
+        skip: Called with each malformed row, counted from 0, and what is wrong with it; these rows are left out. By
+            default the first one is an error.
+
+    Raises:
+        RowError: If a cell is missing or malformed, and there is no ``skip``.
+        DataError: If a column is absent or as a whole of the wrong kind, or all rows are malformed.
+    """
     import pandas as pd
 
     if not isinstance(frame, pd.DataFrame):
         raise DataError(f"from_frame: expected a pandas DataFrame, got {type(frame).__name__}")
-    present = present_columns(names, list(frame.columns))
+    return convert_columns(frame, present_columns(names, list(frame.columns)), skip)
+
+
+def convert_columns(
+    frame: "pd.DataFrame", present: Mapping[str, str], skip: Callable[[int, str], None] | None = None
+) -> dict[str, Any]:
+    """As `read_columns`, for the roles that are known to have a column."""
+    columns = {role: _CHECKS[role](frame[name], name) for role, name in present.items()}
+    sound = _sound_rows(list(columns.values()), skip)
     fields: dict[str, Any] = {}
-    for role in ("user", "item"):
-        fields[role], fields[f"{role}_ids"] = _encode_ids(frame[present[role]], present[role])
-    if "rating" in present:
-        fields["rating"] = _numbers(frame[present["rating"]], present["rating"], "a finite number")
-    if "weight" in present:
-        fields["weight"] = _numbers(frame[present["weight"]], present["weight"], "a number of at least zero", lowest=0)
-    if "timestamp" in present:
-        fields["timestamp"] = _seconds(frame[present["timestamp"]], present["timestamp"])
+    for role, column in columns.items():
+        fields[role] = column.values if sound is None else column.values[sound]
+        if column.ids is not None:
+            fields[f"{role}_ids"] = column.ids
+            if sound is not None:
+                fields[role], fields[f"{role}_ids"] = without_unused(fields[role], column.ids)
     return fields
+
+
+class _Column(NamedTuple):
+    """A column converted, which of its cells are sound (one for all), what is wrong with another, and its ids."""
+
+    values: npt.NDArray[Any]
+    sound: npt.NDArray[np.bool_]
+    problem: Callable[[int], str]
+    ids: list[str] | None = None
+
+
+def _sound_rows(columns: Sequence[_Column], skip: Callable[[int, str], None] | None) -> npt.NDArray[np.bool_] | None:
+    """Which rows are sound, or None if all are."""
+    flawed = [column for column in columns if not column.sound.all()]
+    if not flawed:
+        return None
+    if skip is None:
+        row = int(np.argmin(flawed[0].sound))
+        raise RowError(row, flawed[0].problem(row))
+    sound = np.logical_and.reduce([column.sound for column in flawed])
+    for row in np.flatnonzero(~sound).tolist():
+        skip(row, next(column.problem(row) for column in flawed if not column.sound[row]))
+    if not sound.any():
+        raise DataError("expected interactions, found no row that is sound")
+    return sound
 
 
 def present_columns(names: Mapping[str, str | None], found: Sequence[Any]) -> dict[str, str]:
@@ -49,41 +115,48 @@ def present_columns(names: Mapping[str, str | None], found: Sequence[Any]) -> di
     return present
 
 
-def _encode_ids(series: "pd.Series[Any]", name: str) -> tuple[npt.NDArray[np.int32], list[str]]:
+def _ids(series: "pd.Series[Any]", name: str) -> _Column:
     """Codes, int32 [n], and the ids they stand for, in the order of first appearance."""
-    import pandas as pd
-
-    missing = series.isna().to_numpy(dtype=bool)
-    if missing.any():
-        raise RowError(int(np.argmax(missing)), f"the id in column {name!r} is missing")
     if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu":
-        codes, uniques = pd.factorize(series.to_numpy())
-        return codes.astype(np.int32), [str(value) for value in uniques.tolist()]
+        codes, ids = encode_whole_numbers(series.to_numpy())
+        return _Column(codes, _ALL_SOUND, str, ids)
+    missing = series.isna().to_numpy(dtype=bool)
     # A dict, and not pandas: some versions of it take two texts for equal if they agree up to a NUL character.
-    values = series.to_numpy(dtype=object).tolist()
+    values = series.to_numpy(dtype=object)
+    if missing.any():
+        values = values.copy()
+        values[missing] = None
+    listed = values.tolist()
     try:
-        position = {value: code for code, value in enumerate(dict.fromkeys(values))}
+        position = {value: code for code, value in enumerate(dict.fromkeys(listed))}
     except TypeError:
         raise DataError(f"the ids in column {name!r} are neither text nor whole numbers") from None
-    ids = [_id_text(value, values, name) for value in position]
-    _refuse_collisions(ids, list(position), name)
-    return np.fromiter(map(position.__getitem__, values), np.int32, len(values)), ids
+    problems = {value: problem for value in position if (problem := _id_problem(value, name)) is not None}
+    texts = {value: str(value if isinstance(value, str) else int(value)) for value in position if value not in problems}
+    _refuse_collisions(list(texts.values()), list(texts), name)
+    codes = np.fromiter(map(position.__getitem__, listed), np.int32, len(listed))
+    ids = [texts.get(value, "") for value in position]
+    if not problems:
+        return _Column(codes, _ALL_SOUND, str, ids)
+    unsound = np.array([value in problems for value in position])
+    return _Column(codes, ~unsound[codes], lambda row: problems[listed[row]], ids)
 
 
-def _id_text(value: Any, values: list[Any], name: str) -> str:
+def _id_problem(value: Any, name: str) -> str | None:
+    """Why a cell can't be an id, or None."""
+    if value is None:
+        return f"the id in column {name!r} is missing"
     if isinstance(value, str):
         problem = id_problem(value)
-        if problem is None:
-            return str(value)
-        raise RowError(values.index(value), f"{problem} in column {name!r}")
+        return None if problem is None else f"{problem} in column {name!r}"
     if isinstance(value, int | np.integer) and not isinstance(value, bool):
-        return str(int(value))
+        return None
     problem = f"ids are text or whole numbers, got {value!r} ({type(value).__name__}) in column {name!r}"
     if isinstance(value, float | np.floating):
         hint = "missing values turn whole numbers into floats: drop their rows, then use .astype('int64')"
     else:
         hint = "convert the column with .astype(str)"
-    raise RowError(values.index(value), f"{problem}; {hint}")
+    return f"{problem}; {hint}"
 
 
 def _refuse_collisions(ids: list[str], values: list[Any], name: str) -> None:
@@ -98,40 +171,52 @@ def _refuse_collisions(ids: list[str], values: list[Any], name: str) -> None:
         seen[text] = value
 
 
-def _numbers(series: "pd.Series[Any]", name: str, expected: str, lowest: float = -np.inf) -> npt.NDArray[Any]:
-    """Finite numbers, of any numeric dtype, or the row of the first cell that isn't one."""
+def _numbers(
+    series: "pd.Series[Any]", name: str, expected: str = "a finite number", lowest: float = -np.inf
+) -> _Column:
+    """Finite numbers of any numeric dtype, or of texts."""
     import pandas as pd
 
     texts = series.dtype == object or isinstance(series.dtype, pd.StringDtype)
     if not (texts or pd.api.types.is_integer_dtype(series) or pd.api.types.is_float_dtype(series)):
         raise DataError(f"column {name!r}: expected {expected}, got dtype {series.dtype}")
-    values = pd.to_numeric(series, errors="coerce").to_numpy(na_value=np.nan)
-    with np.errstate(over="ignore"):
-        good = np.isfinite(values.astype(np.float32, copy=False)) & (values >= lowest)
-    if not good.all():
-        row = int(np.argmin(good))
-        cell = series.to_numpy(dtype=object)[row]
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "iu":
+        values = series.to_numpy()
+        sound = _ALL_SOUND if lowest == -np.inf else values >= lowest
+    else:
+        values = pd.to_numeric(series, errors="coerce").to_numpy(na_value=np.nan)
+        with np.errstate(over="ignore"):
+            sound = np.isfinite(values.astype(np.float32, copy=False)) & (values >= lowest)
+
+    def problem(row: int) -> str:
+        cell = series.iloc[row : row + 1].to_numpy(dtype=object)[0]
         got = "nothing" if pd.isna(cell) or cell == "" else repr(cell)
-        raise RowError(row, f"expected {expected} in column {name!r}, got {got}")
-    return values
+        return f"expected {expected} in column {name!r}, got {got}"
+
+    return _Column(values, sound, problem)
 
 
-def _seconds(series: "pd.Series[Any]", name: str) -> npt.NDArray[np.int64]:
+def _weights(series: "pd.Series[Any]", name: str) -> _Column:
+    return _numbers(series, name, "a number of at least zero", lowest=0)
+
+
+def _seconds(series: "pd.Series[Any]", name: str) -> _Column:
     """Unix seconds from numbers or datetimes, fractions rounded down."""
     import pandas as pd
 
     if pd.api.types.is_datetime64_any_dtype(series):
-        missing = series.isna().to_numpy(dtype=bool)
-        if missing.any():
-            raise RowError(int(np.argmax(missing)), f"the time in column {name!r} is missing")
         if isinstance(series.dtype, pd.DatetimeTZDtype):
             series = series.dt.tz_convert("UTC").dt.tz_localize(None)
-        return series.to_numpy().astype("datetime64[s]").astype(np.int64)
-    values = _numbers(series, name, "Unix seconds")
-    if values.dtype.kind == "f":
-        values = np.floor(values)
-    good = (values >= -(2.0**62)) & (values <= 2.0**62)
-    if not good.all():
-        row = int(np.argmin(good))
-        raise RowError(row, f"expected Unix seconds in column {name!r}, got {values[row]}")
-    return values.astype(np.int64)
+        seconds = series.to_numpy().astype("datetime64[s]").astype(np.int64)
+        return _Column(
+            seconds, series.notna().to_numpy(dtype=bool), lambda _: f"the time in column {name!r} is missing"
+        )
+    numbers = _numbers(series, name, "Unix seconds")
+    values = numbers.values if numbers.values.dtype.kind in "iu" else np.floor(numbers.values)
+    if len(values) and numbers.sound.all() and values.min() >= -_FURTHEST and values.max() <= _FURTHEST:
+        return _Column(values.astype(np.int64, copy=False), _ALL_SOUND, numbers.problem)
+    sound = numbers.sound & (values >= -_FURTHEST) & (values <= _FURTHEST)
+    return _Column(np.where(sound, values, 0).astype(np.int64), sound, numbers.problem)
+
+
+_CHECKS = {"user": _ids, "item": _ids, "rating": _numbers, "weight": _weights, "timestamp": _seconds}

@@ -1,0 +1,93 @@
+"""Experiments with every kind of split, from a configuration to a run directory."""
+
+import json
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tfrec import runs
+from tfrec.config import ConfigError, parse_config
+
+SMALL = {"name": "synthetic", "n_users": 120, "n_items": 80, "n_interactions": 2_400}
+
+
+def config(**sections):
+    return parse_config({"name": "run", "data": SMALL, "model": {"name": "ease", "l2": 50}} | sections)
+
+
+def users_of(data):
+    return set(data.user_ids[data.user])
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        {"method": "random", "by": "global"},
+        {"method": "leave_out", "n": 2},
+        {"method": "temporal", "test": 0.3},
+        {"method": "temporal", "test": 0.3, "by": "user"},
+        {"method": "temporal", "date": "2020-10-01"},
+        {"method": "strong", "test_users": 30},
+    ],
+)
+def test_every_split_gives_a_report(split, tmp_path):
+    folder, report = runs.train(config(split=split), tmp_path, verbose=0)
+    assert 0 < report["ndcg@10"] < 1
+    assert json.loads((folder / "metrics.json").read_text()) == report.to_dict()
+    loaded, model = runs.load(folder)
+    experiment = runs.prepare(loaded)
+    runs.check_data(folder, experiment)
+    assert runs.evaluate(loaded, model, experiment) == report
+
+
+def test_strong_generalisation_tests_users_without_training_rows(tmp_path):
+    experiment = runs.prepare(config(split={"method": "strong", "test_users": 30}))
+    assert len(users_of(experiment.test)) == 30
+    assert users_of(experiment.given) == users_of(experiment.test)
+    assert not users_of(experiment.test) & users_of(experiment.train)
+
+
+class TestValidation:
+    SPLIT: ClassVar = {"method": "leave_out", "validation": True}
+
+    def test_it_is_split_off_in_the_same_way(self):
+        experiment = runs.prepare(config(split=self.SPLIT))
+        assert experiment.validation is not None
+        assert np.bincount(experiment.validation.user).max() == 1
+        assert len(experiment.train) + len(experiment.validation) + len(experiment.test) == 2_400
+
+    def test_it_is_evaluated_on_every_epoch(self, tmp_path):
+        folder, _ = runs.train(config(split=self.SPLIT), tmp_path, verbose=0)
+        assert "val_ndcg@10" in pd.read_csv(folder / "history.csv")
+
+    def test_it_counts_as_seen_unless_told_otherwise(self, tmp_path):
+        _, seen = runs.train(config(split=self.SPLIT), tmp_path / "a", verbose=0)
+        _, kept = runs.train(config(split=self.SPLIT, evaluation={"validation_seen": False}), tmp_path / "b", verbose=0)
+        assert "with those of synthetic" in seen.protocol
+        assert kept.protocol == "full ranking, seen items excluded"
+        assert seen["recall@20"] >= kept["recall@20"]
+
+
+def test_data_are_preprocessed():
+    steps = [{"step": "minimum_rating", "rating": 4}, {"step": "k_core", "user": 5, "item": 5}]
+    data = runs.load_data(config(data={**SMALL, "preprocess": steps}).data)
+    assert data.rating.min() >= 4
+    counts = np.bincount(data.user), np.bincount(data.item)
+    assert min(count[count > 0].min() for count in counts) >= 5
+
+
+def test_a_published_split_in_three_parts(tmp_path):
+    rng = np.random.default_rng(0)
+    lines = [f"{user} " + " ".join(map(str, rng.permutation(12)[:6] + 1)) for user in range(1, 31)]
+    (tmp_path / "Beauty.txt").write_text("\n".join(lines) + "\n")
+    data = {"name": "beauty", "path": str(tmp_path), "complete": False}
+    experiment = runs.prepare(config(data=data, split={"method": "published"}))
+    assert [len(part or ()) for part in (experiment.train, experiment.validation, experiment.test)] == [120, 30, 30]
+    assert len(runs.load_data(config(data=data).data)) == 180
+
+
+def test_nothing_to_test_on():
+    with pytest.raises(ConfigError, match="leaves nothing to test on"):
+        runs.prepare(config(split={"method": "random", "test": 1e-6}))
