@@ -22,8 +22,8 @@ import pandas as pd
 from common import alternate, machine
 
 from tfrec.data import Interactions, movielens
-from tfrec.data.movielens_layouts import MOVIELENS, MovieLens
-from tfrec.data.sources import fetch
+from tfrec.data.files.sources import fetch
+from tfrec.data.loaders.movielens_layouts import MOVIELENS, MovieLens
 
 BAR = 1.5
 _NAMES = ["user", "item", "rating", "timestamp"]

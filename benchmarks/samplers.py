@@ -22,9 +22,9 @@ from common import alternate, machine, unset_openblas_presets
 unset_openblas_presets()
 
 import numpy as np  # noqa: E402
+import tensorflow as tf  # noqa: E402
 
 import tfrec  # noqa: E402
-from tfrec._tf import tf  # noqa: E402
 from tfrec.data import Interactions  # noqa: E402
 from tfrec.data.samplers import (  # noqa: E402
     DynamicHard,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfrec.data.alias import AliasTables
+from tfrec.data.synthetic.alias import AliasTables
 
 
 def meant(tables):

@@ -282,7 +282,7 @@ def test_a_plain_name_is_taken_for_5_core_reviews_of_2014_if_they_are(write):
 )
 def test_downloaded_from_its_official_place(write, monkeypatch, edition, folder, url):
     """The address may be wrong only in ways that no test without a network can see."""
-    module = importlib.import_module("tfrec.data.amazon_files")
+    module = importlib.import_module("tfrec.data.loaders.amazon_files")
     asked = []
     path = write("some", FILES[edition][1])
     monkeypatch.setattr(module, "fetch_file", lambda source: asked.append(source) or path)

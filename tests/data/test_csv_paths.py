@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrec.data import DataError, Interactions, MalformedRowsWarning, csv_files, csv_stream
-from tfrec.data.csv_records import CsvFile
+from tfrec.data import DataError, Interactions, MalformedRowsWarning
+from tfrec.data.files import csv_files, csv_stream
+from tfrec.data.files.csv_records import CsvFile
+from tfrec.data.files.watched import WatchedStream
 from tfrec.data.malformed import MalformedRows
-from tfrec.data.watched import WatchedStream
 
 TEXT_IDS = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5),

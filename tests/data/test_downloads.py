@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from tfrec.data import DataNotFoundError
-from tfrec.data.downloads import ChecksumError, download, published_md5, unfinished
-from tfrec.data.sources import FileSource, fetch_file, locate
+from tfrec.data.files.downloads import ChecksumError, download, published_md5, unfinished
+from tfrec.data.files.sources import FileSource, fetch_file, locate
 
 CONTENT = np.random.default_rng(0).bytes(3_000_000)
 HALF = 1 << 20
@@ -90,7 +90,7 @@ def server():
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch):
-    monkeypatch.setattr("tfrec.data.downloads.time.sleep", lambda _: None)
+    monkeypatch.setattr("tfrec.data.files.downloads.time.sleep", lambda _: None)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrec.data.id_words import LONGEST, IdColumn, words_in, words_of
+from tfrec.data.files.id_words import LONGEST, IdColumn, words_in, words_of
 
 texts = st.text(st.characters(exclude_characters="\0,\n", exclude_categories=["Cs"]), min_size=1, max_size=12)
 ids = st.lists(texts | st.sampled_from(["a", "aa", "a" * 8, "a" * 9, "0", "00", "é"]), min_size=1, max_size=30)
@@ -37,7 +37,7 @@ def test_ids_within_a_text(values):
 
 
 def test_the_same_with_a_hash_that_tells_nothing_apart(monkeypatch):
-    module = importlib.import_module("tfrec.data.id_words")
+    module = importlib.import_module("tfrec.data.files.id_words")
     monkeypatch.setattr(module, "_hashed", lambda words: np.zeros(len(words), np.uint64))
     column = IdColumn()
     values = ["b", "a", "b", "c" * 20]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrec.data import DataError, DataNotFoundError
-from tfrec.data.line_blocks import first_lines, line_blocks
+from tfrec.data.files.line_blocks import first_lines, line_blocks
 
 
 @given(
@@ -69,7 +69,7 @@ def test_long_files_show_their_progress(tmp_path, monkeypatch, capfd):
     file.write_bytes(b"line\n" * 1000)
     list(line_blocks(file))
     assert capfd.readouterr().err == ""
-    monkeypatch.setattr(importlib.import_module("tfrec.data.line_blocks"), "_LONG", 5000)
+    monkeypatch.setattr(importlib.import_module("tfrec.data.files.line_blocks"), "_LONG", 5000)
     list(line_blocks(file, progress=False))
     assert capfd.readouterr().err == ""
     list(line_blocks(file))

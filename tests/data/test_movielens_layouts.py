@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tfrec.data import DataError, DataNotFoundError, MalformedRowsWarning, movielens
-from tfrec.data.movielens_layouts import MOVIELENS
+from tfrec.data.loaders.movielens_layouts import MOVIELENS
 
 FILES_10M = {
     "ratings.dat": "1::122::5::838985046\n1::185::4.5::838983525\n2::122::0.5::868244562\n",
@@ -208,8 +208,8 @@ def test_latest_small_is_checked_by_the_published_checksum(make, make_zip, tmp_p
         target.parent.mkdir()
         target.write_bytes(archive.read_bytes())
 
-    monkeypatch.setattr("tfrec.data.sources.published_md5", lambda url: asked.append(url) or md5)
-    monkeypatch.setattr("tfrec.data.sources.download", download)
+    monkeypatch.setattr("tfrec.data.files.sources.published_md5", lambda url: asked.append(url) or md5)
+    monkeypatch.setattr("tfrec.data.files.sources.download", download)
     assert len(movielens("latest-small")) == 4
     url = "https://files.grouplens.org/datasets/movielens/ml-latest-small.zip"
     assert asked == [f"{url}.md5", (url, md5)]
@@ -284,7 +284,7 @@ def test_a_user_without_a_line_is_an_error_even_then(make_folder):
 
 
 def test_skipped_rows_count_for_completeness(make, monkeypatch):
-    module = importlib.import_module("tfrec.data.movielens")
+    module = importlib.import_module("tfrec.data.loaders.movielens")
     known = MOVIELENS["20m"]
     small = replace(known, ratings=known.ratings._replace(n_rows=5), items=known.items._replace(n_rows=4),
                     links=known.links._replace(n_rows=4))  # fmt: skip

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrec.data import DataError, MalformedRowsWarning
-from tfrec.data import number_files as module
-from tfrec.data.number_files import Column, read_sound_numbers
-from tfrec.data.official_files import TextFile, read_numbers
+from tfrec.data.files import number_files as module
+from tfrec.data.files.number_files import Column, read_sound_numbers
+from tfrec.data.files.official_files import TextFile, read_numbers
 
 WHOLE = (Column("user", 1, 2**31 - 1, "int32"), Column("item", 0, 99), Column("time", 0, 2**62))
 HALVES = (Column("user", 1, 2**31 - 1, "int32"), Column("stars", 0.5, 5, "float32", step=0.5), Column("time", 0, 2**62))
@@ -69,7 +69,7 @@ def test_numbers_are_exact(tmp_path_factory, rows):
 @pytest.mark.parametrize("bad", [0, 70, 4_999, 9_999])
 def test_one_malformed_line_among_many(tmp_path, monkeypatch, bad):
     monkeypatch.setattr(module, "_ROWS", 1000)
-    monkeypatch.setattr("tfrec.data.official_files._BLOCK", 1 << 14)
+    monkeypatch.setattr("tfrec.data.files.official_files._BLOCK", 1 << 14)
     lines = [f"{number + 1}::{number % 100}::{number}" for number in range(10_000)]
     path = tmp_path / "file"
     path.write_text("\n".join(lines) + "\n")

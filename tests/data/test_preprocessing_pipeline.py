@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tfrec.data import DataError, k_core, minimum_rating, preprocess, synthetic
-from tfrec.data.preprocessing_pipeline import STEPS
+from tfrec.data.preprocessing.pipeline import STEPS
 
 
 @pytest.fixture(scope="module")

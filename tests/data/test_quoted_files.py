@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tfrec.data.files.quoted_files import Dialect, read_records
 from tfrec.data.malformed import MalformedRows
-from tfrec.data.quoted_files import Dialect, read_records
 
 BACKSLASH = Dialect(";", "utf-8", backslash=True)
 DOUBLED = Dialect(",", "utf-8", backslash=False)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrec.data import DataError
-from tfrec.data.rating_blocks import RatingFields, read_csv_ratings, read_json_ratings
+from tfrec.data.files.rating_blocks import RatingFields, read_csv_ratings, read_json_ratings
 
 FIELDS = RatingFields("user", "item", "rating", "time")
 ids = st.text(st.characters(exclude_characters="\0,\r\n", exclude_categories=["Cs"]), min_size=1, max_size=9)
@@ -20,7 +20,7 @@ rows = st.lists(
 
 @pytest.fixture(scope="module")
 def module():
-    return importlib.import_module("tfrec.data.rating_blocks")
+    return importlib.import_module("tfrec.data.files.rating_blocks")
 
 
 @pytest.fixture(scope="module")

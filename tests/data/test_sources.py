@@ -34,8 +34,7 @@ def download_from(monkeypatch):
     """A function that has MovieLens-100K downloaded from another address."""
 
     def change(url, md5="0" * 32):
-        # tfrec.data.movielens is the function; the module of that name is only in sys.modules.
-        module = importlib.import_module("tfrec.data.movielens")
+        module = importlib.import_module("tfrec.data.loaders.movielens")
         known = module.MOVIELENS["100k"]
         changed = replace(known, source=replace(known.source, url=url, md5=md5))
         monkeypatch.setattr(module, "MOVIELENS", MappingProxyType({**module.MOVIELENS, "100k": changed}))

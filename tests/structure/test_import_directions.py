@@ -13,6 +13,7 @@ RESULTS = {"tfrec.recommendations", "tfrec.vocabulary"}  # raw ids in and out, w
 PUBLIC = {
     "tfrec",
     *(f"tfrec.{name}" for name in ("callbacks", "data", "evaluation", "metrics", "models", "retrieval", "serving")),
+    "tfrec.data.samplers",
 }
 CONTRACT = {"tfrec.recommender", "tfrec.closed_form"}
 
@@ -53,8 +54,8 @@ ROOMS: dict[str, set[str]] = {
     "tfrec.inference.batching": set(),
     "tfrec.inference.cache": set(),
     "tfrec.models": {
-        TF, "tfrec.data", "tfrec.histories", "tfrec.layers", "tfrec.linalg", "tfrec.losses", "tfrec.optimizers",
-        *CONTRACT,
+        TF, "tfrec.data", "tfrec.data.samplers", "tfrec.histories", "tfrec.layers", "tfrec.linalg", "tfrec.losses",
+        "tfrec.optimizers", *CONTRACT,
     },
     "tfrec.configs": set(),
     "tfrec.serving": {TF, "tfrec.inference.batching", "tfrec.inference.cache"},

@@ -4,28 +4,28 @@ Everything a loader gives is an `Interactions`; everything a model, a split or a
 this package imports numpy only: pandas, scipy and pooch are imported by the functions that need them.
 """
 
-from tfrec.data.amazon import amazon, amazon_split
-from tfrec.data.book_crossing import book_crossing
 from tfrec.data.candidates import Candidates
 from tfrec.data.catalog import DatasetInfo, datasets
-from tfrec.data.compaction import compact
 from tfrec.data.errors import DataError, DataNotFoundError
 from tfrec.data.interactions import Interactions
-from tfrec.data.lightgcn_split import lightgcn_split
+from tfrec.data.loaders.amazon import amazon, amazon_split
+from tfrec.data.loaders.book_crossing import book_crossing
+from tfrec.data.loaders.lightgcn_split import lightgcn_split
+from tfrec.data.loaders.movielens import movielens
+from tfrec.data.loaders.ncf_split import NCFSplit, ncf_split
+from tfrec.data.loaders.sequence_split import s3rec_sequences, sequence_split
+from tfrec.data.loaders.three_way import ThreeWaySplit
 from tfrec.data.malformed import MalformedRowsWarning
-from tfrec.data.movielens import movielens
-from tfrec.data.normalisation import RatingNormaliser, normalise_ratings
-from tfrec.data.preprocessing import binarise, k_core, minimum_rating, subsample
-from tfrec.data.preprocessing_duplicates import drop_duplicates
-from tfrec.data.preprocessing_pipeline import preprocess
-from tfrec.data.preprocessing_report import PipelineReport, PipelineResult, Preprocessed, StepReport
-from tfrec.data.preprocessing_time import time_window
-from tfrec.data.published import NCFSplit, ncf_split
-from tfrec.data.sequence_split import s3rec_sequences, sequence_split
+from tfrec.data.preprocessing.compaction import compact
+from tfrec.data.preprocessing.duplicates import drop_duplicates
+from tfrec.data.preprocessing.filters import binarise, k_core, minimum_rating, subsample
+from tfrec.data.preprocessing.normalisation import RatingNormaliser, normalise_ratings
+from tfrec.data.preprocessing.pipeline import preprocess
+from tfrec.data.preprocessing.report import PipelineReport, PipelineResult, Preprocessed, StepReport
+from tfrec.data.preprocessing.times import time_window
 from tfrec.data.sequences import Sequences
 from tfrec.data.splits import Folds, Split, StrongSplit, k_fold, leave_out, random_split, strong_split, temporal_split
-from tfrec.data.synthetic import SyntheticWorld, synthetic, synthetic_world
-from tfrec.data.three_way import ThreeWaySplit
+from tfrec.data.synthetic.world import SyntheticWorld, synthetic, synthetic_world
 
 __all__ = [
     "Candidates",

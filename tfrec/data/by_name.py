@@ -5,17 +5,17 @@ from functools import partial, wraps
 from types import MappingProxyType
 from typing import Any, Literal
 
-from tfrec.data.amazon import amazon, amazon_split
-from tfrec.data.book_crossing import book_crossing
 from tfrec.data.interactions import Interactions
-from tfrec.data.lightgcn_split import LIGHTGCN, lightgcn_split
+from tfrec.data.loaders.amazon import amazon, amazon_split
+from tfrec.data.loaders.book_crossing import book_crossing
+from tfrec.data.loaders.lightgcn_split import LIGHTGCN, lightgcn_split
+from tfrec.data.loaders.movielens import movielens
+from tfrec.data.loaders.movielens_layouts import MOVIELENS
+from tfrec.data.loaders.ncf_split import NCF, ncf_split
+from tfrec.data.loaders.sequence_split import SEQUENCES, s3rec_sequences, sequence_split
 from tfrec.data.malformed import OnError
-from tfrec.data.movielens import movielens
-from tfrec.data.movielens_layouts import MOVIELENS
-from tfrec.data.published import NCF, ncf_split
-from tfrec.data.sequence_split import SEQUENCES, s3rec_sequences, sequence_split
 from tfrec.data.splits import leave_out, random_split, strong_split, temporal_split
-from tfrec.data.synthetic import synthetic_world
+from tfrec.data.synthetic.world import synthetic_world
 
 
 @wraps(synthetic_world)  # for the signature, which `synthetic` doesn't spell out

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfrec.data.amazon_files import LAYOUTS
-from tfrec.data.book_crossing import BOOK_CROSSING
-from tfrec.data.lightgcn_split import LIGHTGCN
-from tfrec.data.movielens_layouts import MOVIELENS
-from tfrec.data.published import NCF
-from tfrec.data.sequence_split import SEQUENCES
-from tfrec.data.sources import cache_folder, data_folder, locate
+from tfrec.data.files.sources import cache_folder, data_folder, locate
+from tfrec.data.loaders.amazon_files import LAYOUTS
+from tfrec.data.loaders.book_crossing import BOOK_CROSSING
+from tfrec.data.loaders.lightgcn_split import LIGHTGCN
+from tfrec.data.loaders.movielens_layouts import MOVIELENS
+from tfrec.data.loaders.ncf_split import NCF
+from tfrec.data.loaders.sequence_split import SEQUENCES
 
 
 @dataclass(frozen=True)

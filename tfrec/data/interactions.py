@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 import numpy.typing as npt
 
-from tfrec.data import columns, csv_files, fingerprint, matrix, parquet, tables
+from tfrec.data import columns, fingerprint, matrix, tables
 from tfrec.data.errors import DataError
+from tfrec.data.files import csv_files, parquet
 from tfrec.data.grouping import group_rows
 from tfrec.data.malformed import OnError
 from tfrec.data.sequences import Sequences
