@@ -8,16 +8,15 @@ misses one. The memory is the largest resident set of the whole process, imports
 
 import argparse
 import json
-import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
-from importlib import metadata
 from pathlib import Path
 from time import perf_counter
 from typing import Any
+
+from common import machine
 
 from tfrec.data import synthetic_world
 
@@ -38,7 +37,7 @@ def measure(users: int, items: int, interactions: int) -> dict[str, Any]:
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """All the figures: each repeat in a process of its own."""
     sizes = [str(size) for size in (arguments.users, arguments.items, arguments.interactions)]
-    load = os.getloadavg()[0]
+    about = machine("numpy")
     repeats = []
     for _ in range(arguments.repeats):
         command = [sys.executable, __file__, "--measure", *sizes]
@@ -49,12 +48,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
         "median_seconds": statistics.median(repeat["seconds"] for repeat in repeats),
         "peak_GiB": max(repeat["GiB"] for repeat in repeats),
         "seconds": [repeat["seconds"] for repeat in repeats],
-        "machine": {
-            "cores": os.cpu_count(),
-            "python": platform.python_version(),
-            "numpy": metadata.version("numpy"),
-            "load before": round(load, 2),
-        },
+        "machine": about,
     }
 
 

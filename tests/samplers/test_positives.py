@@ -23,6 +23,10 @@ def test_contains_what_is_liked(naive, liked, bitmap):
     np.testing.assert_array_equal(known.contains(users, items), liked)
     np.testing.assert_array_equal(known.contains(users[:, :1], items[:1]), liked)
     np.testing.assert_array_equal(known.counts, liked.sum(axis=0))
+    rows, columns = np.arange(0, len(liked), 2, dtype=np.int32), np.arange(liked.shape[1], dtype=np.int32)[::-2]
+    for chosen in (columns, np.repeat(columns, 2), columns[:0]):  # repeated items, and none at all
+        np.testing.assert_array_equal(known.contains_all_pairs(rows, chosen), liked[np.ix_(rows, chosen)])
+    assert known.contains_all_pairs(rows[:0], columns).shape == (0, len(columns))
 
 
 def test_bitmap_and_search_agree_on_larger_data(naive):

@@ -109,7 +109,7 @@ class InBatch(NegativeSampler):
     def _taken(self, users: Tensor, own: Tensor, columns: Tensor) -> Tensor:
         """Which columns are no negatives of a row: its user's positives and its own item, bool [rows, columns]."""
         return tf.logical_or(
-            self.positives.contains(users[:, tf.newaxis], columns[tf.newaxis, :]),
+            self.positives.contains_all_pairs(users, columns),
             own[:, tf.newaxis] == columns[tf.newaxis, :],
         )
 

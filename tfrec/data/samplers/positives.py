@@ -92,6 +92,22 @@ class KnownPositives:
         bit = tf.bitwise.bitwise_and(tf.bitwise.right_shift(word, tf.bitwise.bitwise_and(items, _WORD - 1)), 1)
         return tf.cast(bit, tf.bool)
 
+    def contains_all_pairs(self, users: Tensor, items: Tensor) -> Tensor:
+        """`contains` of every user with every item, several times faster: int32 [n] and int32 [m] → bool [n, m].
+
+        The histories are spread over the distinct items, and its columns are then copied whole.
+        """
+        distinct, column = tf.unique(items)
+        width = tf.size(distinct)
+        place = tf.tensor_scatter_nd_update(
+            tf.fill([self.n_items], width), tf.expand_dims(distinct, 1), tf.range(width)
+        )
+        rows = tf.ragged.range(tf.gather(self.splits_table, users), tf.gather(self.splits_table, users + 1))
+        places = rows.with_values(tf.gather(place, tf.gather(self.items_table, rows.values)))
+        size = width + 1  # the last place is for all items that are not asked about
+        counts = tf.math.bincount(places, minlength=size, maxlength=size, dtype=tf.float32, axis=-1, binary_output=True)
+        return tf.transpose(tf.gather(tf.transpose(counts > 0), column))
+
     def _search(self, users: Tensor, items: Tensor) -> Tensor:
         """`contains` by a binary search for the last item of the history that is not behind the one sought."""
         shape = tf.broadcast_dynamic_shape(tf.shape(users), tf.shape(items))
