@@ -26,6 +26,17 @@ def group_rows(keys: npt.NDArray[np.int32], n_groups: int) -> tuple[npt.NDArray[
     return grouped.indptr.astype(np.int64), grouped.indices
 
 
+def group_rows_by_time(
+    keys: npt.NDArray[np.int32], times: npt.NDArray[np.int64] | None, n_groups: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+    """`group_rows` with the rows of a group oldest first; ties, and rows without times, in their own order."""
+    if times is None:
+        return group_rows(keys, n_groups)
+    by_time = np.argsort(times, kind="stable").astype(np.int32)
+    splits, positions = group_rows(keys[by_time], n_groups)
+    return splits, by_time[positions]
+
+
 def ranks_in_groups(splits: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Position of each element within its group, int64 [splits[-1]], for rows grouped by `group_rows`."""
     return np.arange(splits[-1], dtype=np.int64) - np.repeat(splits[:-1], np.diff(splits))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from tfrec.data import columns, fingerprint, matrix, tables
 from tfrec.data.errors import DataError
 from tfrec.data.files import csv_files, parquet
-from tfrec.data.grouping import group_rows
+from tfrec.data.grouping import group_rows_by_time
 from tfrec.data.malformed import OnError
 from tfrec.data.sequences import Sequences
 
@@ -252,12 +252,7 @@ class Interactions:
 
     def sequences(self) -> Sequences:
         """Every user's items, oldest first; ties, and data without times, in the order of rows."""
-        if self.timestamp is None:
-            splits, rows = group_rows(self.user, self.n_users)
-        else:
-            by_time = np.argsort(self.timestamp, kind="stable")
-            splits, positions = group_rows(self.user[by_time], self.n_users)
-            rows = by_time[positions].astype(np.int32)
+        splits, rows = group_rows_by_time(self.user, self.timestamp, self.n_users)
         return Sequences(splits, self.item[rows])
 
     def select(self, mask: Any) -> Self:

@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tfrec.data import Candidates, Interactions
+from tfrec.data.grouping import group_rows_by_time
 
 Indices = NDArray[np.int64]
 
@@ -173,10 +174,8 @@ def histories(given: Interactions, held_out: HeldOut, model: Any) -> Histories:
     items = translation(given.item_ids, model.item_ids)[given.item]
     usable = (rows >= 0) & (items >= 0) & np.asarray(model.recommendable)[items]
     rows, items = rows[usable], items[usable]
-    order = np.argsort(rows, kind="stable")
-    if given.timestamp is not None:
-        order = np.lexsort((given.timestamp[usable], rows))
-    splits = np.append(0, np.cumsum(np.bincount(rows, minlength=len(held_out))))
+    times = None if given.timestamp is None else given.timestamp[usable]
+    splits, order = group_rows_by_time(rows.astype(np.int32), times, len(held_out))
     return Histories(splits, items[order], given.rating[usable][order] if given.has_ratings else None)
 
 

@@ -5,7 +5,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tfrec.data.grouping import group_rows, ranks_in_groups
+from tfrec.data.grouping import group_rows, group_rows_by_time, ranks_in_groups
 from tfrec.data.interactions import Interactions
 
 By = Literal["user", "global"]
@@ -47,13 +47,9 @@ def newest_first(data: Interactions) -> Order:
 
     Of equal times the later row is the newer, and without times the order of rows is that of time.
     """
-    if data.timestamp is None:
-        oldest_first = np.arange(len(data), dtype=np.int32)
-    else:
-        oldest_first = np.argsort(data.timestamp, kind="stable").astype(np.int32)
-    rows = oldest_first[::-1]
-    splits, positions = group_rows(data.user[rows], data.n_users)
-    return Order(splits, rows[positions])
+    splits, rows = group_rows_by_time(data.user, data.timestamp, data.n_users)
+    positions = np.arange(len(rows))
+    return Order(splits, rows[np.repeat(splits[:-1] + splits[1:] - 1, np.diff(splits)) - positions])
 
 
 def share_of_each(sizes: npt.NDArray[np.int64], share: float) -> npt.NDArray[np.int64]:
