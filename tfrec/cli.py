@@ -122,7 +122,7 @@ def train(config: str, overrides: tuple[str, ...], runs: Path) -> None:
 def evaluate(run_dir: Path, as_json: bool) -> None:
     """Evaluate the model of a run directory again, on the test part of its configuration.
 
-    Exit code 1 if it falls short of what the configuration expects.
+    Exit code 1 if a figure is not what the configuration expects, within its tolerance.
 
     \b
     Example: tfrec evaluate runs/ml-100k-ease

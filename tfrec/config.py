@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, create_model, field_validator
 
 from tfrec.metrics import get_metric
 
@@ -41,6 +41,11 @@ class EvaluationConfig(_Section):
     metrics: tuple[str, ...] = ("ndcg", "recall", "precision", "hit_rate", "mrr", "map")
     validation_seen: bool = Field(default=True, description="items of the validation part count as seen in the test")
 
+    @field_validator("k", "metrics", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
+
     @field_validator("k")
     @classmethod
     def _check_k(cls, k: tuple[int, ...]) -> tuple[int, ...]:
@@ -55,14 +60,16 @@ class EvaluationConfig(_Section):
             raise ValueError("expected at least one metric")
         for name in metrics:
             get_metric(name)
+        if len(set(metrics)) < len(metrics):
+            raise ValueError("expected every metric once")
         return metrics
 
 
 class ExpectedConfig(_Section):
     """What the configuration reached when it was written: metrics within a tolerance."""
 
-    metrics: dict[str, float] = {}
-    tolerance: float = 0.0005
+    metrics: dict[str, FiniteFloat] = {}
+    tolerance: FiniteFloat = Field(default=0.0005, ge=0)
 
 
 class Config(_Section):

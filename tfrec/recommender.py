@@ -336,7 +336,6 @@ class Recommender(RawIdAnswers, tfrs.Model):
             return super().evaluate(x, **arguments)
         from tfrec.evaluation import evaluate
 
-        self.check_answers()
         arguments.pop("verbose", None)  # of Keras's scripts: there is nothing to show
         return evaluate(self, x, **arguments)
 

@@ -40,7 +40,13 @@ class Experiment:
 
     def fingerprints(self) -> dict[str, str]:
         """What tells these data from any others."""
-        parts = {"train": self.train, "test": self.test, "validation": self.validation, "given": self.given}
+        parts = {
+            "train": self.train,
+            "test": self.test,
+            "validation": self.validation,
+            "given": self.given,
+            "candidates": self.candidates,
+        }
         return {name: part.fingerprint() for name, part in parts.items() if part is not None}
 
 
@@ -72,6 +78,8 @@ def prepare(config: Config) -> Experiment:
     if not validate:
         return Experiment(train, test)
     train, validation = SPLITS[method](train, **split)
+    if not len(validation):
+        raise ConfigError(f"split.validation leaves nothing to validate on: the same split of {train!r} is empty")
     return Experiment(train, test, validation)
 
 
@@ -100,23 +108,25 @@ def train(config: Config, runs: str | Path = "runs", *, verbose: int = 1) -> tup
         FileExistsError: the folder is there already.
     """
     from tfrec._tf import tf
+    from tfrec.callbacks import RankingMetrics
     from tfrec.evaluation import plots
+    from tfrec.evaluation.evaluator import check_needs
 
     if config.data.get("path") is not None:  # the run is evaluated from any folder
-        config = config.model_copy(update={"data": config.data | {"path": str(Path(config.data["path"]).resolve())}})
+        config = config.model_copy(
+            update={"data": config.data | {"path": str(Path(config.data["path"]).expanduser().resolve())}}
+        )
     with files.new_folder(Path(runs) / config.name) as folder:
         (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
         experiment = prepare(config)
         (folder / _DATA).write_text(json.dumps(experiment.fingerprints(), indent=2), encoding="utf-8")
         model = build_model(config)
+        check_needs(model, experiment.test, config.evaluation.metrics)  # what would fail after the fit fails before it
         callbacks = [tf.keras.callbacks.TensorBoard(str(folder / "logs"))]
-        history = model.fit(
-            experiment.train,
-            validation_data=experiment.validation,
-            epochs=config.fit.epochs,
-            callbacks=callbacks,
-            verbose=verbose,
-        )
+        if experiment.validation is not None:
+            figures = {"k": config.evaluation.k, "metrics": config.evaluation.metrics}
+            callbacks.append(RankingMetrics(experiment.validation, **figures))
+        history = model.fit(experiment.train, epochs=config.fit.epochs, callbacks=callbacks, verbose=verbose)
         _write_history(folder / "history.csv", history)
         report = evaluate(config, model, experiment)
         (folder / "metrics.json").write_text(json.dumps(report.to_dict(), indent=2), encoding="utf-8")
@@ -143,6 +153,8 @@ def load(run_dir: str | Path) -> tuple[Config, Any]:
 def check_data(run_dir: str | Path, experiment: Experiment) -> None:
     """Raise a `ValueError` if the data are not those of the run any more."""
     path = Path(run_dir) / _DATA
+    if not path.is_file():
+        raise FileNotFoundError(f"{run_dir} is not a whole run directory: it has no {_DATA}; `tfrec train` makes one")
     if json.loads(path.read_text(encoding="utf-8")) != experiment.fingerprints():
         raise ValueError(f"the data have changed since {run_dir} was made: train again, or bring the old data back")
 
@@ -153,7 +165,7 @@ def shortfalls(config: Config, report: Any) -> list[str]:
     return [
         f"{name} is {report[name]:.4f}, expected {value:.4f} ± {expected.tolerance:g}"
         for name, value in expected.metrics.items()
-        if abs(report[name] - value) > expected.tolerance
+        if not abs(report[name] - value) <= expected.tolerance
     ]
 
 

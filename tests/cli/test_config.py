@@ -35,6 +35,11 @@ def test_values_are_coerced_and_defaults_written_out(file):
     assert parse_config(written) == config
 
 
+def test_one_cutoff_and_one_metric_need_no_list(file):
+    evaluation = load_config(file, ["evaluation.k=7", "evaluation.metrics=ndcg"]).evaluation
+    assert (evaluation.k, evaluation.metrics) == ((7,), ("ndcg",))
+
+
 def test_overrides(file):
     config = load_config(file, ["model.l2=3", "name=other", "evaluation.k=[1, 2]", "split.seed=7"])
     assert (config.name, config.model["l2"], config.evaluation.k, config.split["seed"]) == ("other", 3.0, (1, 2), 7)
@@ -56,6 +61,9 @@ def test_overrides(file):
         ("split={method: leave_out, n: 0}", "split: leave_out: n must be"),
         ("split={method: strong, validation: true}", r"split\.validation goes with splits of known users"),
         ("split={method: temporal, date: 2001-01-01, validation: true}", r"the same split\.date again"),
+        ("evaluation.metrics=[ndcg, ndcg]", r"evaluation\.metrics: .*every metric once"),
+        ("expected.tolerance=-1", r"expected\.tolerance: .*greater than or equal to 0"),
+        ("expected.metrics={ndcg@10: .nan}", r"expected\.metrics\.ndcg@10: .*finite number"),
         ("data.name=netflix", r"data\.name is 'netflix'.*; there are ml-100k, "),
         ("data={name: amazon-2018}", r"data\.category must be given"),
         ("data={name: amazon-2014, category: Fashion, kin: ratings}", r"unknown key data\.kin \(did you mean kind\?\)"),

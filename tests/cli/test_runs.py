@@ -9,6 +9,8 @@ import pytest
 
 from tfrec import runs
 from tfrec.config import ConfigError, parse_config
+from tfrec.data import Candidates
+from tfrec.models import EASE
 
 SMALL = {"name": "synthetic", "n_users": 120, "n_items": 80, "n_interactions": 2_400}
 
@@ -58,9 +60,11 @@ class TestValidation:
         assert np.bincount(experiment.validation.user).max() == 1
         assert len(experiment.train) + len(experiment.validation) + len(experiment.test) == 2_400
 
-    def test_it_is_evaluated_on_every_epoch(self, tmp_path):
-        folder, _ = runs.train(config(split=self.SPLIT), tmp_path, verbose=0)
-        assert "val_ndcg@10" in pd.read_csv(folder / "history.csv")
+    def test_it_is_evaluated_on_every_epoch_by_the_same_metrics(self, tmp_path):
+        folder, _ = runs.train(
+            config(split=self.SPLIT, evaluation={"k": 3, "metrics": ["coverage"]}), tmp_path, verbose=0
+        )
+        assert [name for name in pd.read_csv(folder / "history.csv") if name.startswith("val_")] == ["val_coverage@3"]
 
     def test_it_counts_as_seen_unless_told_otherwise(self, tmp_path):
         _, seen = runs.train(config(split=self.SPLIT), tmp_path / "a", verbose=0)
@@ -86,6 +90,29 @@ def test_a_published_split_in_three_parts(tmp_path):
     experiment = runs.prepare(config(data=data, split={"method": "published"}))
     assert [len(part or ()) for part in (experiment.train, experiment.validation, experiment.test)] == [120, 30, 30]
     assert len(runs.load_data(config(data=data).data)) == 180
+
+
+@pytest.mark.parametrize(("metric", "message"), [("diversity", "give item_vectors"), ("rmse", "predicts none")])
+def test_what_cannot_be_measured_is_known_before_the_fit(metric, message, tmp_path, monkeypatch):
+    monkeypatch.setattr(EASE, "fit", lambda *_, **__: pytest.fail("it was fitted"))
+    with pytest.raises(ValueError, match=message):
+        runs.train(config(evaluation={"metrics": metric}), tmp_path, verbose=0)
+
+
+def test_other_candidates_are_other_data():
+    train, test = runs.prepare(config()).train, runs.prepare(config()).test
+    one, other = (
+        runs.Experiment(train, test, candidates=Candidates(np.arange(3), np.arange(6).reshape(3, 2) + shift))
+        for shift in (0, 1)
+    )
+    assert one.fingerprints() != other.fingerprints()
+
+
+def test_a_run_directory_without_fingerprints(tmp_path):
+    folder, _ = runs.train(config(), tmp_path, verbose=0)
+    (folder / "data.json").unlink()
+    with pytest.raises(FileNotFoundError, match=r"not a whole run directory: it has no data\.json"):
+        runs.check_data(folder, runs.prepare(config()))
 
 
 def test_nothing_to_test_on():

@@ -128,6 +128,15 @@ class TestVectors:
         with pytest.raises(ValueError, match=r"item_vectors must be numbers \[60, d\].*got float32 \[59, 4\]"):
             evaluate(model, test, metrics="diversity", item_vectors=vectors[1:])
 
+    @pytest.mark.parametrize(
+        ("vectors", "message"),
+        [([[1.0], [1.0, 2.0]], "rows of different lengths"), (np.full((60, 2), 1e300), "that float32 can hold")],
+    )
+    def test_not_a_table_of_numbers(self, case, vectors, message):
+        model, test, _, _ = case
+        with pytest.raises(ValueError, match=message):
+            evaluate(model, test, metrics="diversity", item_vectors=vectors)
+
     def test_of_text(self, case):
         model, test, _, _ = case
         with pytest.raises(ValueError, match=r"item_vectors must be numbers \[60, d\].*got <U1 \[60, 1\]"):

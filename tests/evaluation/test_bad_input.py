@@ -5,6 +5,8 @@ import pytest
 
 from tfrec._tf import tf
 from tfrec.evaluation import NonFiniteScoresError, evaluate
+from tfrec.metrics import Metric
+from tfrec.models import EASE
 
 
 @pytest.mark.parametrize(("score", "word"), [(np.nan, "NaN"), (np.inf, "infinity"), (-np.inf, "minus infinity")])
@@ -91,10 +93,56 @@ def test_a_frame_is_no_test_set(make):
         evaluate(model, test.to_frame())
 
 
+class TestMetricsOfYourOwn:
+    @pytest.mark.parametrize(
+        ("metric", "message"),
+        [
+            (
+                Metric("m", "hits", lambda lists, k: np.ones(3)),
+                r"'m', of kind 'hits', must give numbers \[n_users, len",
+            ),
+            (Metric("m", "hits", lambda lists, k: np.full((len(lists), len(k)), np.nan)), "'m' gave nan for a user"),
+            (
+                Metric("m", "catalogue", lambda exposure: 0.5),
+                r"'m', of kind 'catalogue', must give numbers \[len\(k\)\]",
+            ),
+            (Metric("m", "scores", lambda s, r, c: np.ones(len(s))), "'m' is of kind 'scores', which only 'auc' is"),
+        ],
+    )
+    def test_what_they_give_is_checked(self, make, metric, message):
+        model, test = make()
+        with pytest.raises(ValueError, match=message):
+            evaluate(model, test, metrics=[metric])
+
+    def test_a_need_may_be_one_word(self):
+        assert Metric("m", "items", len, needs="popularity").needs == {"popularity"}
+
+
+def test_a_model_that_forgets_a_user(make):
+    model, test = make()
+    scores = model.ranking_scores
+    model.ranking_scores = lambda users: scores(users)[1:]
+    with pytest.raises(ValueError, match=r"must have a row for each user; got \d+ rows for \d+ users"):
+        evaluate(model, test)
+
+
+def test_a_class_is_no_model(make):
+    with pytest.raises(TypeError, match=r"got the class EASE: make one, and fit it"):
+        evaluate(EASE, make()[1])  # type: ignore[arg-type]
+
+
+def test_a_model_that_was_never_fitted(make):
+    _, test = make()
+    model = EASE()
+    model.adapt(test)
+    with pytest.raises(ValueError, match="fit"):
+        evaluate(model, test)
+
+
 class TestMemory:
     def test_the_figures_do_not_depend_on_it(self, make):
         model, test = make(n_users=50, n_items=40)
-        assert evaluate(model, test, memory=800) == evaluate(model, test, memory=10_000) == evaluate(model, test)
+        assert evaluate(model, test, memory=2_080) == evaluate(model, test, memory=10_000) == evaluate(model, test)
 
     def test_it_bounds_the_batches(self, make):
         model, test = make(n_users=50, n_items=40)
@@ -106,10 +154,10 @@ class TestMemory:
             return scores(users)
 
         model.ranking_scores = watched
-        evaluate(model, test, memory=20 * 40 * 3 + 1)
+        evaluate(model, test, k=5, memory=(20 * 40 + 64 * 5) * 3 + 1)
         assert max(sizes) == 3
 
     def test_too_little_for_one_user(self, make):
         model, test = make(n_items=40)
-        with pytest.raises(ValueError, match=r"memory is 100 bytes, and .* 40 items .* takes about 800: allow more"):
+        with pytest.raises(ValueError, match=r"memory is 100 bytes, and .* 40 items .* takes about 2,080: allow more"):
             evaluate(model, test, memory=100)

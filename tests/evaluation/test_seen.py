@@ -52,6 +52,11 @@ def test_none_of_its_items_is_known(parts, interactions):
         evaluate(model, test, seen=interactions((test.user_ids[0], "other")))
 
 
+def test_nothing_seen_is_no_difference(parts):
+    model, validation, test = parts
+    assert evaluate(model, test, seen=validation.select([]), k=5) == evaluate(model, test, k=5)
+
+
 def test_contradictions(parts):
     model, validation, test = parts
     candidates = Candidates(np.arange(test.n_users), np.zeros((test.n_users, 1), np.int32))

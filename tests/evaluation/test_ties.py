@@ -86,6 +86,17 @@ def test_a_constant_model_scores_at_chance_among_candidates(split):
     assert report.to_dict() == pytest.approx(chance, rel=0.1)
 
 
+def test_the_order_of_the_vocabulary_does_not_matter(split):
+    """Whatever the test set's and the model's own order of users and items."""
+    train, test = split
+    turned = [
+        Interactions.from_frame(part.to_frame().sample(frac=1, random_state=seed))
+        for seed, part in enumerate((train, test))
+    ]
+    report, other = evaluate(Constant(train), test), evaluate(Constant(turned[0]), turned[1])
+    assert report.to_dict() == pytest.approx(other.to_dict(), abs=1e-12)
+
+
 def test_the_same_every_time(split):
     train, test = split
     reports = [evaluate(Constant(train), test, batch_size=size) for size in (1024, 999)]

@@ -1,5 +1,6 @@
 """Given lists of items to rank, one for each user."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +35,14 @@ class Candidates:
             raise DataError("candidates: expected the padding, -1, at the end of a row, found an item after it")
         object.__setattr__(self, "user", frozen(user.astype(np.int32, copy=False)))
         object.__setattr__(self, "item", frozen(item.astype(np.int32, copy=False)))
+
+    def fingerprint(self) -> str:
+        """SHA-256 of the arrays, as a hexadecimal string; the same on every machine and in every process."""
+        digest = hashlib.sha256(b"tfrec candidates 1")
+        digest.update(f"{self.item.shape};".encode())
+        for array in (self.user, self.item):
+            digest.update(np.ascontiguousarray(array, dtype="<i4").data)
+        return digest.hexdigest()
 
     def __len__(self) -> int:
         """The number of users."""

@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from tfrec.data import Candidates, Interactions
 from tfrec.evaluation.figures import Figures, figure_names
 from tfrec.evaluation.held_out import HeldOut, hold_out
-from tfrec.evaluation.item_statistics import item_statistics
+from tfrec.evaluation.item_statistics import item_statistics, vectors_for
 from tfrec.evaluation.rankings import ranked_lists
-from tfrec.evaluation.rating_figures import rating_figures
+from tfrec.evaluation.rating_figures import check_rating_metrics, rating_figures
 from tfrec.evaluation.report import Report
 from tfrec.evaluation.setting import Setting, as_batch_size, as_cutoffs, as_metrics, check_model_and_test
 from tfrec.metrics import Metric
@@ -103,8 +103,9 @@ def evaluate(
             bool columns of ``test.item_features``, such as genres.
         batch_size: users that are scored at a time; None fits it to `memory`. The result is the same whatever it is,
             for every model whose scores of a user don't depend on who else is in the batch.
-        memory: bytes that scoring and ranking a batch may take, roughly. What the model holds, and 8 bytes for every
-            figure of a user, come on top.
+        memory: bytes that scoring and ranking a batch may take, roughly. On top comes what the result takes: 8 bytes
+            for every figure of a user, and for every item and cutoff (three times that for "personalisation"); and
+            what the model and the item vectors take, these four times in float64.
 
     Returns:
         The figures with what they were measured on; `print` shows them as a table. ``per_user`` has every user's
@@ -123,7 +124,9 @@ def evaluate(
     setting = Setting(candidates, given, seen, exclude_seen)
     asked, cutoffs = as_metrics(metrics), as_cutoffs(k)
     check_model_and_test(model, test)
-    batch_size = as_batch_size(batch_size, memory, model.n_items)
+    getattr(model, "check_answers", lambda: None)()  # that it has been fitted
+    vectors = check_needs(model, test, asked, item_vectors)
+    batch_size = as_batch_size(batch_size, memory, model.n_items, max(cutoffs))
     held_out = hold_out(test, model)
     of_lists = [metric for metric in asked if metric.kind != "ratings"]
     figures = rating_figures(model, held_out, [metric for metric in asked if metric.kind == "ratings"])
@@ -133,24 +136,53 @@ def evaluate(
             protocol="ratings of the test rows",
             k=(),
             metrics=figures,
+            fingerprints={"test": test.fingerprint()},
         )
-    statistics = item_statistics(model, test, asked, item_vectors)
-    gathered = Figures(of_lists, cutoffs, np.asarray(model.recommendable), statistics)
+    statistics = item_statistics(model, test, vectors)
+    gathered = Figures(
+        of_lists,
+        cutoffs,
+        recommendable=np.asarray(model.recommendable),
+        statistics=statistics,
+        user_ids=held_out.user_ids,
+    )
     n_reachable = 0
     longest = min(max(cutoffs), model.n_items)
     for lists, rows in ranked_lists(model, held_out, setting, k=longest, auc=gathered.auc, batch_size=batch_size):
         gathered.add(lists, held_out.n_relevant[rows])
         n_reachable += int(lists.n_reachable.sum())
-    per_user = gathered.per_user(held_out.user_ids)
-    figures |= gathered.means(per_user)
+    figures |= gathered.means()
     return Report(
         **_circumstances(model, held_out, n_reachable),
         protocol=str(setting),
         k=cutoffs,
         metrics={key: figures[key] for metric in asked for key in figure_names(metric, cutoffs)},
-        per_user=per_user,
+        per_user=gathered.per_user(),
         exposure=gathered.exposure(model.item_ids),
+        fingerprints={"test": test.fingerprint(), **setting.fingerprints()},
     )
+
+
+def check_needs(
+    model: Any, test: Interactions, metrics: Iterable[str | Metric], item_vectors: ArrayLike | None = None
+) -> NDArray[np.float32] | None:
+    """Whether there is what the metrics need, which is known before the model is fitted.
+
+    Args:
+        model: the model, fitted or not.
+        test: the test set.
+        metrics: as for `evaluate`.
+        item_vectors: as for `evaluate`.
+
+    Returns:
+        The vectors of the test set's items, float32 [test.n_items, d], if a metric needs them.
+
+    Raises:
+        ValueError: if something is missing; the message says what to give.
+    """
+    asked = as_metrics(metrics)
+    check_rating_metrics(model, test, asked)
+    return vectors_for(asked, test, item_vectors)
 
 
 def _circumstances(model: Any, held_out: HeldOut, n_reachable: int) -> dict[str, Any]:

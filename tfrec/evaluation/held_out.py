@@ -1,6 +1,7 @@
 """The test set, and what goes with it, as the evaluator needs them: by user, in the model's indices."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
@@ -62,10 +63,15 @@ class HeldOut:
     def __len__(self) -> int:
         return len(self.test_user)
 
-    @property
+    @cached_property
     def user_ids(self) -> NDArray[Any]:
         """The raw id of each row's user."""
         return self.test.user_ids[self.test_user]
+
+    @cached_property
+    def user_keys(self) -> NDArray[np.uint64]:
+        """A number for each row, by the user's raw id."""
+        return keys_of(self.user_ids)
 
 
 @dataclass(frozen=True)
@@ -177,6 +183,11 @@ def histories(given: Interactions, held_out: HeldOut, model: Any) -> Histories:
     times = None if given.timestamp is None else given.timestamp[usable]
     splits, order = group_rows_by_time(rows.astype(np.int32), times, len(held_out))
     return Histories(splits, items[order], given.rating[usable][order] if given.has_ratings else None)
+
+
+def keys_of(ids: NDArray[Any]) -> NDArray[np.uint64]:
+    """Numbers that look random, by raw ids, the same for an id wherever it stands: uint64 [n]."""
+    return pd.util.hash_array(ids, categorize=False)
 
 
 def translation(ids: NDArray[Any], model_ids: NDArray[Any]) -> NDArray[np.int32]:

@@ -35,14 +35,14 @@ class Query(NamedTuple):
     """What is asked of some test users, all pairs with rows counted from the first of them.
 
     Attributes:
-        users: int64 [n_rows], numbers by which the order of equal scores differs.
+        users: uint64 [n_rows], numbers by which the order of equal scores differs.
         relevant: the relevant items.
         n_relevant: int64 [n_rows], their number, with those that the model doesn't know.
         hidden: the items that are not to be recommended.
         given: the only items that are to be ranked, or None for all.
     """
 
-    users: Indices
+    users: NDArray[np.uint64]
     relevant: Pairs
     n_relevant: Indices
     hidden: tuple[Pairs, ...]
@@ -64,12 +64,20 @@ class Ranker:
 
     Args:
         recommendable: bool [n_items]; the other items are never recommended.
+        items: uint64 [n_items], numbers by which the order of equal scores differs too.
         k: length of the lists.
         auc: the metric of that name, or None to leave it out.
     """
 
-    def __init__(self, recommendable: NDArray[np.bool_], k: int, auc: Callable[..., Any] | None) -> None:
+    def __init__(
+        self,
+        recommendable: NDArray[np.bool_],
+        items: NDArray[np.uint64],
+        k: int,
+        auc: Callable[..., Any] | None,
+    ) -> None:
         self._masked = np.flatnonzero(~recommendable)
+        self._items = items
         self._k = k
         self._auc = auc
         self._step = rows_at_a_time(len(recommendable))
@@ -115,9 +123,10 @@ class Ranker:
 
     def _best(self, table: NDArray[np.float32], query: Query) -> NDArray[np.int32]:
         if query.given is None:
-            return best(table, query.users, self._k)
+            return best(table, query.users, self._items, self._k)
         entries = query.given.row * self._n_items + query.given.item
-        return in_order(entries[table.ravel()[entries] > -np.inf], table, query.users, self._k)
+        found = entries[table.ravel()[entries] > -np.inf]
+        return in_order(found, table, query.users, self._items, self._k)
 
     def _areas(self, table: NDArray[np.float32], is_relevant: NDArray[np.bool_], query: Query) -> NDArray[np.float64]:
         """Relevant items that can't be recommended, or that the model doesn't know, come after all others."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from tfrec.evaluation.held_out import HeldOut, histories, items_of_users, items_to_rank
+from tfrec.evaluation.held_out import HeldOut, histories, items_of_users, items_to_rank, keys_of
 from tfrec.evaluation.lists import Lists, Query, Ranker
 from tfrec.evaluation.sameness import Sameness
 from tfrec.evaluation.scoring import Scorer, history_scorer, user_scorer
@@ -27,7 +27,7 @@ def ranked_lists(
     """
     sameness = Sameness(model)
     score, query = _scorer(model, held_out, setting), _queries(model, held_out, setting)
-    with Ranker(np.asarray(model.recommendable), k, auc) as ranker:
+    with Ranker(np.asarray(model.recommendable), keys_of(model.item_ids), k, auc) as ranker:
         for start in range(0, len(held_out), batch_size):
             stop = min(start + batch_size, len(held_out))
             batch = score(start, stop)
@@ -48,7 +48,7 @@ def _scorer(model: Any, held_out: HeldOut, setting: Setting) -> Scorer:
 def _queries(model: Any, held_out: HeldOut, setting: Setting) -> Callable[[int, int], Query]:
     """What is asked of the rows from start to stop."""
     everything = Query(
-        users=held_out.test_user,
+        users=held_out.user_keys,
         relevant=held_out.relevant,
         n_relevant=held_out.n_relevant,
         hidden=() if setting.seen is None else (items_of_users(setting.seen, held_out, model),),

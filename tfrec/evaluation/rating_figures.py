@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfrec.data import Interactions
 from tfrec.evaluation.held_out import HeldOut, translation
 from tfrec.evaluation.scoring import NonFiniteScoresError, rating_predictor
 from tfrec.metrics import Metric
@@ -18,24 +19,31 @@ def rating_figures(model: Any, held_out: HeldOut, metrics: Sequence[Metric]) -> 
 
     Raises:
         NonFiniteScoresError: if a prediction is NaN or infinite.
-        ValueError: if the model predicts no ratings, or the test set has none.
+        ValueError: if the model gives another number of predictions than was asked for.
     """
     if not metrics:
         return {}
-    _check(model, held_out, metrics[0].name)
     test = held_out.test
     predicted = _predictions(model, held_out)
     return {metric.name: metric.function(predicted, test.rating) for metric in metrics}
 
 
-def _check(model: Any, held_out: HeldOut, metric: str) -> None:
+def check_rating_metrics(model: Any, test: Interactions, metrics: Sequence[Metric]) -> None:
+    """Refuse metrics of ratings where there are none.
+
+    Raises:
+        ValueError: if the model predicts no ratings, or the test set has none.
+    """
+    metric = next((metric.name for metric in metrics if metric.kind == "ratings"), None)
+    if metric is None:
+        return
     if not hasattr(model, "predict_ratings"):
         raise ValueError(
             f"the metric {metric!r} is of predicted ratings, and {model.name!r} predicts none: it ranks. Choose a "
             "model of ratings, or a metric of rankings"
         )
-    if not held_out.test.has_ratings:
-        raise ValueError(f"the metric {metric!r} is of ratings, and the test set {held_out.test.name!r} has none")
+    if not test.has_ratings:
+        raise ValueError(f"the metric {metric!r} is of ratings, and the test set {test.name!r} has none")
 
 
 def _predictions(model: Any, held_out: HeldOut) -> NDArray[np.float32]:
@@ -46,6 +54,11 @@ def _predictions(model: Any, held_out: HeldOut) -> NDArray[np.float32]:
     predict = rating_predictor(model)
     parts = [slice(start, start + _PAIRS_AT_A_TIME) for start in range(0, len(test), _PAIRS_AT_A_TIME)]
     predicted = np.concatenate([predict(users[part], items[part]) for part in parts])
+    if predicted.shape != users.shape:
+        raise ValueError(
+            f"predict_ratings of model {model.name!r} must give one rating for each pair, [n]; "
+            f"got {list(predicted.shape)} for {len(users)} pairs"
+        )
     if not np.isfinite(predicted).all():
         row = int(np.argmin(np.isfinite(predicted)))
         raise NonFiniteScoresError(

@@ -8,12 +8,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tfrec import files
-from tfrec.evaluation.tables import Table, Tabular, figure_text, select_figures, unknown_figure
+from tfrec.evaluation.tables import Table, Tabular, figure_text, higher_is_better, select_figures, unknown_figure
+from tfrec.metrics import METRICS
 
 _FRAMES = ("per_user", "exposure")
+_MAPPINGS = ("metrics", "fingerprints", "directions")
 _NO_CUTOFF = "all"
 
 
@@ -49,6 +52,10 @@ class Report(Tabular, Mapping[str, float]):
         k: the cutoffs.
         metrics: metric and cutoff, such as "ndcg@10" (without a cutoff "auc", "rmse"), to the figure: for most metrics
             the mean over users.
+        fingerprints: of the data that the figures are of: "test", and "candidates", "given" and "seen" where they were
+            given, to a text that is the same for equal data only. `compare` refuses reports that differ in them.
+        directions: metrics of one's own to whether a larger value is the better one, None if neither is. For all others
+            `tfrec.metrics.METRICS` says it.
         per_user: the values that the means are of, a row a user (index "user", raw ids) and a float64 column for each
             figure that has one value a user; None if they were not kept. Neither part of the JSON nor of ``==``.
         exposure: what was recommended how often, a row an item (index "item", raw ids): the column "popularity", its
@@ -64,12 +71,15 @@ class Report(Tabular, Mapping[str, float]):
     unreachable: float
     k: tuple[int, ...]
     metrics: Mapping[str, float]
+    fingerprints: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    directions: Mapping[str, bool | None] = field(default_factory=dict, kw_only=True)
     per_user: _Frame = field(default=_Frame(), kw_only=True, compare=False)
     exposure: _Frame = field(default=_Frame(), kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", tuple(self.k))
-        object.__setattr__(self, "metrics", MappingProxyType(dict(self.metrics)))
+        for name in _MAPPINGS:
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
         if (users := self.per_user) is not None:
             if others := [key for key in users.columns if key not in self.metrics]:
                 raise ValueError(
@@ -77,6 +87,10 @@ class Report(Tabular, Mapping[str, float]):
                 )
             if len(users) != self.n_users:
                 raise ValueError(f"per_user must have a row for each of {self.n_users} users; got {len(users)} rows")
+            finite = np.isfinite(users.to_numpy(float)).all(axis=0)
+            if not finite.all():
+                key = users.columns[int(finite.argmin())]
+                raise ValueError(f"per_user must be finite numbers; the column {key!r} has others")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let copies and worker processes have it, for which a mapping proxy alone is no good."""
@@ -101,6 +115,11 @@ class Report(Tabular, Mapping[str, float]):
 
     __str__ = Tabular.__str__
 
+    def higher_is_better(self, key: str) -> bool | None:
+        """Whether the larger of two figures, such as "ndcg@10", is the better; None where neither is."""
+        name = key.partition("@")[0]
+        return self.directions[name] if name in self.directions else higher_is_better(name)
+
     def table(self) -> Table:
         """The table that `print` and `show` show: a row for each metric, a column for each cutoff."""
         frame = self.to_frame()
@@ -119,7 +138,8 @@ class Report(Tabular, Mapping[str, float]):
     def to_record(self) -> dict[str, Any]:
         """The attributes but for the frames, as JSON has them; `Report` takes them as arguments."""
         names = [entry.name for entry in fields(self) if entry.name not in _FRAMES]
-        return {name: getattr(self, name) for name in names} | {"k": list(self.k), "metrics": self.to_dict()}
+        record = {name: getattr(self, name) for name in names}
+        return record | {"k": list(self.k)} | {name: dict(record[name]) for name in _MAPPINGS}
 
     def to_frame(self) -> pd.DataFrame:
         """The figures as a frame: a row for each metric, a column for each cutoff (NaN where there is no figure).
@@ -172,6 +192,11 @@ class Report(Tabular, Mapping[str, float]):
             ValueError: if there are no per-user values at all, or a figure has none or is unknown.
         """
         users = self.per_user
+        if users is None and _are_of_ratings(self.metrics):
+            raise ValueError(
+                f"the figures of {self.model!r} are of ratings ({', '.join(self.metrics)}), taken over the test rows: "
+                "they have no values of single users"
+            )
         if users is None:
             raise ValueError(
                 f"the report of {self.model!r} has no per-user values: take it from tfrec.evaluate or Report.load "
@@ -207,11 +232,9 @@ class Report(Tabular, Mapping[str, float]):
         Raises:
             ValueError: if the text is not JSON, or not of a report.
         """
-        record = json.loads(text)
-        names = {entry.name for entry in fields(cls)} - set(_FRAMES)
-        if not isinstance(record, dict) or set(record) != names:
-            raise ValueError(f"not the JSON of a report, an object with the keys {', '.join(sorted(names))}")
-        return cls(**record)
+        from tfrec.evaluation.storage import checked_record
+
+        return cls(**checked_record(text))
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write it as a new folder with its frames, so that it can be compared in another process; see `load`.
@@ -229,10 +252,16 @@ class Report(Tabular, Mapping[str, float]):
 
         Raises:
             FileNotFoundError: there is none.
+            ValueError: a file of it is damaged.
         """
         from tfrec.evaluation.storage import load_report
 
         return load_report(Path(path))
+
+
+def _are_of_ratings(figures: Iterable[str]) -> bool:
+    metrics = [METRICS.get(key) for key in figures]
+    return bool(metrics) and all(metric is not None and metric.kind == "ratings" for metric in metrics)
 
 
 def _report(record: dict[str, Any]) -> Report:

@@ -50,7 +50,9 @@ def user_scorer(model: Any, held_out: HeldOut, *, with_seen: bool) -> Scorer:
     def score(start: int, stop: int) -> Batch:
         scores, total, splits, items = answer(tf.constant(held_out.user[start:stop]))
         rows = np.repeat(np.arange(len(splits) - 1), np.diff(_view(splits)))
-        return Batch(_finite(scores, total, model, held_out, start), Pairs(rows, _view(items).astype(np.int64)))
+        return Batch(
+            _checked(scores, total, model, held_out, slice(start, stop)), Pairs(rows, _view(items).astype(np.int64))
+        )
 
     return score
 
@@ -72,7 +74,7 @@ def history_scorer(model: Any, held_out: HeldOut, given: Histories) -> Scorer:
         entries = slice(splits[0], splits[-1])
         ratings = np.zeros(0, np.float32) if given.rating is None else given.rating[entries]
         scores, total = answer(*map(tf.constant, (given.item[entries], ratings, splits - splits[0])))
-        return Batch(_finite(scores, total, model, held_out, start), everything.of(start, stop))
+        return Batch(_checked(scores, total, model, held_out, slice(start, stop)), everything.of(start, stop))
 
     return score
 
@@ -116,16 +118,21 @@ def _view(tensor: Any) -> NDArray[Any]:
     return np.asarray(memoryview(tensor))
 
 
-def _finite(scores: Any, total: Any, model: Any, held_out: HeldOut, start: int) -> NDArray[np.float32]:
+def _checked(scores: Any, total: Any, model: Any, held_out: HeldOut, batch: slice) -> NDArray[np.float32]:
     """The scores as an array, if they are all finite; their sum tells at little cost whether they may not be."""
     table = _view(scores)
+    if len(table) != batch.stop - batch.start:
+        raise ValueError(
+            f"the scores of model {model.name!r} must have a row for each user; got {len(table)} rows for "
+            f"{batch.stop - batch.start} users"
+        )
     if np.isfinite(total) or (good := np.isfinite(table)).all():
         return table
     row, item = np.unravel_index(np.argmin(good), good.shape)
     score = float(table[row, item])
     what = "NaN" if np.isnan(score) else "infinity" if score > 0 else "minus infinity"
     raise NonFiniteScoresError(
-        f"model {model.name!r} gave {what} for user {str(held_out.user_ids[start + row])!r} (item "
+        f"model {model.name!r} gave {what} for user {str(held_out.user_ids[batch.start + row])!r} (item "
         f"{str(model.item_ids[item])!r}): such scores cannot be ranked. Has the training diverged? Look at its losses, "
         "and try a lower learning rate or more regularisation"
     )

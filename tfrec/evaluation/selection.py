@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Scores = NDArray[np.float32]
 Indices = NDArray[np.int64]
+Keys = NDArray[np.uint64]
 
 _LOWEST = np.finfo(np.float32).min  # what is masked, -inf, is below
 _MOST_GROUPED = 64  # columns to a maximum
@@ -24,24 +25,25 @@ def rows_at_a_time(n_columns: int) -> int:
     return int(np.clip(in_cache, 1, min(in_bits, 256)))
 
 
-def best(scores: Scores, users: Indices, k: int) -> NDArray[np.int32]:
+def best(scores: Scores, users: Keys, items: Keys, k: int) -> NDArray[np.int32]:
     """The k best columns of each row, best first.
 
-    Equal scores come in a random order, a fixed one for each user, that knows nothing of the data. By column it would
-    be an order of popularity in many data sets, whose vocabularies are in the order of first appearance; and one order
-    for all users would be the luck of whichever items it happens to put first. With this one, a constant model scores
-    at chance.
+    Equal scores come in a random order, a fixed one for each user, that depends on the keys of the user and the items
+    alone. By column it would be an order of popularity in many data sets, whose vocabularies are in the order of first
+    appearance; and one order for all users would be the luck of whichever items it happens to put first. With this one,
+    a constant model scores at chance.
 
     Args:
         scores: float32 [rows, columns], contiguous, at most `rows_at_a_time` rows, none NaN; -inf is never listed.
-        users: int64 [rows], what the random orders depend on.
+        users: uint64 [rows], keys of the users.
+        items: uint64 [columns], keys of the items.
         k: the number of places.
 
     Returns:
         int32 [rows, k]; -1 where a row has no further column.
     """
     found = np.flatnonzero(scores >= _thresholds(scores, k + 1)[:, np.newaxis])
-    return in_order(found, scores, users, k)
+    return in_order(found, scores, users, items, k)
 
 
 def _thresholds(scores: Scores, n_places: int) -> Scores:
@@ -58,13 +60,14 @@ def _thresholds(scores: Scores, n_places: int) -> Scores:
     return np.maximum(np.partition(scores, position, axis=1)[:, position], _LOWEST)
 
 
-def in_order(found: Indices, scores: Scores, users: Indices, k: int) -> NDArray[np.int32]:
+def in_order(found: Indices, scores: Scores, users: Keys, items: Keys, k: int) -> NDArray[np.int32]:
     """`best` among some entries only.
 
     Args:
         found: int64 [n], the entries' positions in the flattened scores, ascending, none of them of -inf.
         scores: as for `best`.
         users: as for `best`.
+        items: as for `best`.
         k: as for `best`.
     """
     n_rows, n_columns = scores.shape
@@ -75,7 +78,7 @@ def in_order(found: Indices, scores: Scores, users: Indices, k: int) -> NDArray[
     keys.sort()
     ends = np.searchsorted(rows, np.arange(1, n_rows + 1))
     places = np.append(0, ends[:-1])[:, np.newaxis] + np.arange(k)
-    _shuffle_ties(keys, bits, users, places)
+    _shuffle_ties(keys, bits, users, items, places)
     filled = places < ends[:, np.newaxis]
     columns = keys[np.minimum(places, len(keys) - 1)] & (2**bits - 1) if len(keys) else np.zeros((n_rows, k), np.int64)
     return np.where(filled, columns, -1).astype(np.int32)
@@ -93,7 +96,7 @@ def _descending(scores: Scores) -> Indices:
     return _ONES - np.where(bits < 0, bits ^ _ONES, bits)
 
 
-def _shuffle_ties(keys: Indices, bits: int, users: Indices, places: Indices) -> None:
+def _shuffle_ties(keys: Indices, bits: int, users: Keys, items: Keys, places: Indices) -> None:
     """Put equal scores in random order, in rows where that changes the first places; in place."""
     scores = keys >> bits
     is_tied = np.append(scores[1:] == scores[:-1], False)  # with the next
@@ -104,12 +107,13 @@ def _shuffle_ties(keys: Indices, bits: int, users: Indices, places: Indices) -> 
     starts = np.searchsorted(rows, np.arange(len(places) + 1))
     for row in np.unique(rows[is_tied]):
         mine = slice(starts[row], starts[row + 1])
-        keys[mine] = keys[mine][_random_order(scores[mine], keys[mine] & (2**bits - 1), users[row])]
+        columns = keys[mine] & (2**bits - 1)
+        keys[mine] = keys[mine][_random_order(scores[mine], columns, _random(users[row], items[columns]))]
 
 
-def _random_order(scores: Indices, columns: Indices, user: np.int64) -> NDArray[np.intp]:
+def _random_order(scores: Indices, columns: Indices, random: Keys) -> NDArray[np.intp]:
     """The order by score and then at random; where even the random numbers are equal, by column."""
-    random = _random(user, columns) >> np.uint64(64 - _SCORE_BITS)
+    random = random >> np.uint64(64 - _SCORE_BITS)
     both = (scores.astype(np.uint64) << np.uint64(_SCORE_BITS)) | random  # the row, the same for all, is shifted out
     order = np.argsort(both)
     ordered = both[order]
@@ -118,10 +122,9 @@ def _random_order(scores: Indices, columns: Indices, user: np.int64) -> NDArray[
     return order
 
 
-def _random(user: np.int64, columns: Indices) -> NDArray[np.uint64]:
-    """A random number for each of a user's columns, always the same: SplitMix64 (Steele, Lea & Flood 2014)."""
-    mixed = columns.astype(np.uint64) + (np.uint64(user) << np.uint64(_SCORE_BITS))
-    mixed *= np.uint64(0x9E3779B97F4A7C15)
+def _random(user: np.uint64, items: Keys) -> Keys:
+    """A random number for each of a user's items, always the same: SplitMix64 (Steele, Lea & Flood 2014)."""
+    mixed = (items ^ user) * np.uint64(0x9E3779B97F4A7C15)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))

@@ -73,23 +73,26 @@ def diversity(lists: ItemLists, k: int | Iterable[int]) -> PerUser:
     step = max(1, _BLOCK // max(1, vectors.shape[1]))
     similarities = np.empty((len(lists), len(cutoffs)))
     for start in range(0, len(lists), step):
-        similarities[start : start + step] = _similarities(vectors, lists.by_rank[:, start : start + step], cutoffs)
+        items = lists.by_rank[:, start : start + step]
+        similarities[start : start + step] = _similarities(vectors, lists.statistics.has_vector, items, cutoffs)
     n = lists.n_listed(cutoffs)
     n_pairs = n * (n - 1) / 2
     # The clip takes off rounding: a mean of cosines is at most 1.
     return np.where(n_pairs > 0, np.clip(1.0 - similarities / np.maximum(n_pairs, 1.0), 0.0, 2.0), 0.0)
 
 
-def _similarities(vectors: NDArray[np.float64], items: NDArray[np.int32], k: Cutoffs) -> PerUser:
+def _similarities(
+    vectors: NDArray[np.float64], squares: NDArray[np.float64], items: NDArray[np.int32], k: Cutoffs
+) -> PerUser:
     """Sum of the cosine similarities of the pairs in the first k, from (‖Σ v‖² - Σ ‖v‖²) / 2.
 
     Args:
         vectors: of length 1 or 0, float64 [n_items + 1, d]; the last is 0, which is where index -1 leads.
+        squares: their squared lengths, float64 [n_items + 1].
         items: rank by rank, int32 [K, n_users].
         k: the cutoffs.
     """
     n_users, d = items.shape[1], vectors.shape[1]
-    squares = np.square(vectors).sum(axis=1)
     sums = running_totals((vectors[row] for row in items), k, (n_users, d))
     of_squares = running_totals((squares[row] for row in items), k, (n_users,))
     return (np.square(sums).sum(axis=2) - of_squares) / 2

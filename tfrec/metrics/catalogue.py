@@ -15,12 +15,15 @@ from tfrec.metrics.lists import check_cutoffs
 
 
 class Exposure:
-    """How often each item is listed, at each cutoff, gathered batch by batch; the memory is O(n_items · len(k)).
+    """How often each item is listed, at each cutoff, gathered batch by batch.
+
+    The memory is 8 bytes for every item and cutoff, and three times that where the overlap of short lists is asked for.
 
     Args:
         n_items: size of the item vocabulary.
         k: the cutoffs, in any order.
         recommendable: bool [n_items], the catalogue: the items that can be listed; None for all.
+        with_overlap: whether `overlap`, and so `personalisation`, will be asked for.
 
     Attributes:
         k: the cutoffs.
@@ -35,7 +38,14 @@ class Exposure:
         TypeError: if a number is not an integer.
     """
 
-    def __init__(self, n_items: int, k: int | Iterable[int], recommendable: ArrayLike | None = None) -> None:
+    def __init__(
+        self,
+        n_items: int,
+        k: int | Iterable[int],
+        recommendable: ArrayLike | None = None,
+        *,
+        with_overlap: bool = True,
+    ) -> None:
         self.k = check_cutoffs(k)
         self.n_items = check_integer("n_items", n_items, minimum=1)
         self.recommendable = np.ones(n_items, bool) if recommendable is None else np.array(recommendable)
@@ -49,8 +59,9 @@ class Exposure:
         self.listed = np.zeros((len(self.k), n_items), np.int64)
         self.n_users = self.n_lists = 0
         # Of the lists that are shorter than a cutoff: how many have the item, and their sum of 1 / √length.
-        self._in_short = np.zeros((len(self.k), n_items), np.int64)
-        self._weight_in_short = np.zeros((len(self.k), n_items))
+        n_rows = len(self.k) if with_overlap else 0
+        self._in_short = np.zeros((n_rows, n_items), np.int64)
+        self._weight_in_short = np.zeros((n_rows, n_items))
 
     def add(self, items: ArrayLike) -> None:
         """Take in the lists of some users.
@@ -63,25 +74,22 @@ class Exposure:
             ValueError: if `items` is of another kind, or an item is not recommendable.
         """
         items, lengths = checked_items(items, self.n_items)
-        counts = self._counts(items)
-        if counts[:, ~self.recommendable].any():
+        if not np.append(self.recommendable, True)[items].all():  # the last is where -1 leads
             raise ValueError("items must be recommendable ones; some are not")
-        self.listed += counts
-        for row, cutoff in enumerate(self.k):
+        self._count(items)
+        for row, cutoff in enumerate(self.k[: len(self._in_short)]):
             self._add_short(row, items[lengths < cutoff, :cutoff], lengths[lengths < cutoff])
         self.n_users += len(items)
         self.n_lists += int(np.count_nonzero(lengths))
 
-    def _counts(self, items: NDArray[np.int32]) -> NDArray[np.int64]:
-        """How often each item is in the first k places: int64 [len(k), n_items]."""
-        counts = np.zeros_like(self.listed)
+    def _count(self, items: NDArray[np.int32]) -> None:
+        """Add how often each item is in the first k places."""
         so_far, start = np.zeros(self.n_items, np.int64), 0
         for row in np.argsort(self.k):
             places = items[:, start : self.k[row]].ravel()
-            # Bin 0 is for -1.
-            counts[row] = so_far + np.bincount(places + 1, minlength=self.n_items + 1)[1:]
-            so_far, start = counts[row], self.k[row]
-        return counts
+            so_far += np.bincount(places + 1, minlength=self.n_items + 1)[1:]  # bin 0 is for -1
+            self.listed[row] += so_far
+            start = self.k[row]
 
     def _add_short(self, row: int, items: NDArray[np.int32], lengths: NDArray[np.int64]) -> None:
         listed = items[items >= 0]
@@ -99,7 +107,12 @@ class Exposure:
 
         That takes no pairs: with the lists as 0-1 vectors of items, divided by √|A| each, it is the squared norm of
         their sum, Σ over the items of (Σ over the lists A with the item of 1 / √|A|)².
+
+        Raises:
+            ValueError: if the exposure was made without it.
         """
+        if not len(self._in_short):
+            raise ValueError("this exposure was made with with_overlap=False: make one with the overlap")
         k = np.asarray(self.k)
         in_full = (self.listed - self._in_short).astype(np.float64)  # lists of k items: whole numbers, so exact sums
         in_short = self._weight_in_short

@@ -67,6 +67,11 @@ class ItemStatistics:
         vectors /= _ones_for_zeros(np.sqrt(np.square(vectors).sum(axis=1, keepdims=True)))
         return vectors
 
+    @cached_property
+    def has_vector(self) -> NDArray[np.float64]:
+        """1 where `unit_vectors` has a vector of length 1, 0 where it is 0: float64 [n_items + 1]."""
+        return self.unit_vectors.any(axis=1).astype(np.float64)
+
 
 @dataclass(frozen=True, eq=False)
 class ItemLists:

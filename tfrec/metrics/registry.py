@@ -22,7 +22,7 @@ class Metric:
             - "hits": of (`HitLists`, k), to float64 [n_users, len(k)];
             - "items": of (`ItemLists`, k), to float64 [n_users, len(k)];
             - "catalogue": of an `Exposure`, to float64 [len(k)];
-            - "scores": of (scores, relevant, candidates), as `auc` takes them, to float64 [n_users];
+            - "scores": of (scores, relevant, candidates), as `auc` takes them, to float64 [n_users]; only `auc` is;
             - "ratings": of (predicted, actual), float64 [n], to a float.
         function: the function.
         higher_is_better: whether a larger value is a better one; None if neither end is good.
@@ -46,8 +46,10 @@ class Metric:
             raise ValueError(f"kind must be one of {', '.join(get_args(Kind))}; got {self.kind!r}")
         if not callable(self.function):
             raise TypeError(f"function must be one; got {self.function!r}")
-        if not _NEEDS.issuperset(self.needs):
-            raise ValueError(f"needs must be out of {', '.join(sorted(_NEEDS))}; got {', '.join(sorted(self.needs))}")
+        needs = frozenset([self.needs] if isinstance(self.needs, str) else self.needs)
+        if not _NEEDS.issuperset(needs):
+            raise ValueError(f"needs must be out of {', '.join(sorted(_NEEDS))}; got {', '.join(sorted(needs))}")
+        object.__setattr__(self, "needs", needs)
 
     @property
     def has_cutoff(self) -> bool:
