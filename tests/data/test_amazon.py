@@ -132,11 +132,50 @@ def test_ids_beyond_ascii_and_odd_spellings_of_json(write):
     assert rows_of(amazon("Toys", 2018, path=write("c.json", loose))) == ROWS
 
 
-def test_csv_with_windows_line_ends_blank_lines_or_without_a_last_line_break(write):
+def test_csv_with_windows_line_ends_or_blank_lines(write):
     text = FILES[2014, "ratings"][1]
-    odd = ["\n" + text, text.replace("\n", "\r\n"), text.rstrip("\n"), text + "\n\n", "\ufeff" + text]
+    odd = ["\n" + text, text.replace("\n", "\r\n"), text + "\n\n", "\ufeff" + text]
     for content in odd:
         assert rows_of(amazon("Toys", 2014, "ratings", write("r.csv", content))) == ROWS
+
+
+@pytest.mark.parametrize("edition", [(2014, "ratings"), (2023, "ratings")])
+def test_csv_that_is_cut_off(write, edition):
+    """Wherever it is cut, also within a time, where what is left looks like a row."""
+    text = FILES[edition][1]
+    last = text.count("\n")
+    for n in range(1, len(text.splitlines()[-1])):
+        path = write("Toys.csv", text[:-n])
+        with pytest.raises(DataError, match=f"Toys.csv:{last}: the file is cut off: its last line has no line break"):
+            amazon("Toys", *edition, path)
+        with pytest.warns(MalformedRowsWarning, match="skipped 1 malformed row"):
+            assert rows_of(amazon("Toys", *edition, path, on_error="skip")) == ROWS[:-1]
+
+
+def test_a_key_that_is_there_twice_or_within_another_field(write):
+    line = json_lines(2018, ROWS[:1])
+    nested = line.replace('"verified"', '"style": {"asin": "B999999999", "overall": 1.0}, "verified"')
+    assert rows_of(amazon("Toys", 2018, path=write("a.json", nested))) == ROWS[:1]
+    twice = line.replace('"verified"', '"asin": "B999999999", "verified"')
+    assert rows_of(amazon("Toys", 2018, path=write("b.json", twice))) == ROWS[:1]  # the last counts
+
+
+def test_quoted_csv(write):
+    text = "".join(",".join(f'"{cell}"' for cell in line.split(",")) + "\n" for line in csv_lines("item first").split())
+    assert rows_of(amazon("Toys", 2018, "ratings", write("r.csv", text))) == ROWS
+    with pytest.raises(DataError, match="other way round"):
+        amazon("Toys", 2014, "ratings", write("r.csv", text))
+    path = write("s.csv", 'B00005N7P0,"A,1 ""x""",5.0,1\n')
+    assert rows_of(amazon("Toys", 2018, "ratings", path)) == [('A,1 "x"', "B00005N7P0", 5.0, 1)]
+
+
+def test_a_downloaded_file_that_turns_out_wrong_may_be_removed(write, monkeypatch):
+    path = write("ratings_Toys.csv", "some text\n")
+    monkeypatch.setattr(importlib.import_module("tfrec.data.loaders.amazon_files"), "fetch_file", lambda _: path)
+    with pytest.raises(
+        DataError, match=f"^{path}:1: expected 4 fields .*; to have {path} downloaded again, remove it$"
+    ):
+        amazon("Toys", 2014, "ratings")
 
 
 def test_csv_ids_are_text(write):
@@ -187,7 +226,12 @@ GOOD = json_lines(2018, ROWS[:1])
         (GOOD.replace('"A1YJEY40YUW4SE"', '"\\ud800"').strip(), "an id that UTF-8 cannot encode"),
         (GOOD.replace("A1YJEY40YUW4SE", "A" * 65).strip(), "expected reviewerID to have at most 64 bytes"),
         (GOOD.replace("A1YJEY40YUW4SE", "A\\u0000").strip(), "and no NUL"),
-        ('{"overall": "\udc80"}', "not a line of JSON"),
+        ('{"overall": "\udc80"}', "not UTF-8 text"),
+        (GOOD.strip() + GOOD.strip(), "not a line of JSON"),  # two records: neither may be lost
+        (GOOD.strip() + "]", "not a line of JSON"),
+        (GOOD.strip().replace("naïve", "na").replace('"verified"', '"v\udce9rified"'), "not UTF-8 text"),
+        (GOOD.replace("5.0", "9" * 400).strip(), "expected overall to be in 1 … 5, found 999"),
+        (GOOD.replace('"asin": "B00005N7P0"', '"style": {"asin": "B999999999"}').strip(), "expected asin among"),
     ],
 )
 def test_malformed_reviews(write, line, message):
@@ -211,7 +255,15 @@ def test_malformed_reviews(write, line, message):
         ("A1,B1,x,1000", "expected rating to be a number, found 'x'"),
         ("A1,B1,,1000", "expected rating to be a number, found ''"),
         ("A1,B1,6.0,1000", "expected rating to be in 0 … 5, found 6"),
-        ("A1,B1,nan,1000", "expected rating to be in 0 … 5, found nan"),
+        ("A1,B1,nan,1000", "expected rating to be a number, found 'nan'"),
+        ("A1,B1,inf,1000", "expected rating to be a number, found 'inf'"),
+        ("A1,B1,1e300,1000", "expected rating to be in 0 … 5, found 1e\\+300"),
+        ("A1,B1,5.00000001,1000", "expected rating to be in 0 … 5, found 5.00000001"),
+        ("A1,B1,0_5,1000", "expected rating to be a number, found '0_5'"),
+        ("A1,B1,5.0,1e999999999", "expected timestamp to be a time"),
+        ("A1,B1,5.0,1e-999999999", "expected timestamp to be a whole number"),
+        ('"A1,B1,5.0,1000', "quotes that don't stand around a field"),
+        ('"A1"x,B1,5.0,1000', "quotes that don't stand around a field"),
         ("A1,B1,5.0,1000.5", "expected timestamp to be a whole number, found '1000.5'"),
         ("A1,B1,5.0,", "expected timestamp to be a whole number, found ''"),
         (f"A1,B1,5.0,{10**25}", "expected timestamp to be a time"),

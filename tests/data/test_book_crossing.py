@@ -275,3 +275,11 @@ def test_real_quirks(tfrec_data):
     explicit, implicit = book_crossing(ratings="explicit"), book_crossing(ratings="implicit")
     assert len(explicit) + len(implicit) == len(data)
     assert explicit.rating.min() >= 1
+
+
+def test_a_byte_order_mark_does_no_harm(make):
+    folder = make()
+    expected = book_crossing(folder).fingerprint()
+    for file in folder.iterdir():
+        file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    assert book_crossing(folder).fingerprint() == expected

@@ -4,7 +4,8 @@
 import hashlib
 import multiprocessing
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -28,6 +29,9 @@ class _Server(ThreadingHTTPServer):
         version: Its ETag, or None to give the time of its last change.
         ranges: Whether ranges are supported.
         break_after: After how many bytes to close the connection, one for each request; None sends all.
+        status: Another status to answer with, or None.
+        headers: Further headers.
+        length: How the length is told: "Content-Length", "chunked" or "none".
         requests: The Range header of each request.
         sent: How many bytes of content were sent.
     """
@@ -36,6 +40,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.content, self.version, self.ranges = CONTENT, '"v1"', True
         self.break_after, self.requests, self.sent = [], [], 0
+        self.status, self.headers, self.length = None, {}, "Content-Length"
         self.url = f"http://127.0.0.1:{self.server_port}/file.zip"
 
 
@@ -52,24 +57,31 @@ class _Handler(BaseHTTPRequestHandler):
         condition = self.headers.get("If-Range")
         if asked and server.ranges and condition in (None, server.version or changed):
             begin = int(asked.removeprefix("bytes=").removesuffix("-"))
-        if begin >= len(server.content):
+        if server.status is None and server.content and begin >= len(server.content):
             self.send_response(416)
             self.send_header("Content-Range", f"bytes */{len(server.content)}")
             self.send_header("Content-Length", "0")
             self.end_headers()
             return
         body = server.content[begin:]
-        self.send_response(206 if begin else 200)
+        self.send_response(server.status or (206 if begin else 200))
+        for name, value in server.headers.items():
+            self.send_header(name, value)
         if begin:
             self.send_header("Content-Range", f"bytes {begin}-{len(server.content) - 1}/{len(server.content)}")
         if server.version:
             self.send_header("ETag", server.version)
         else:
             self.send_header("Last-Modified", changed)
-        self.send_header("Content-Length", str(len(body)))
+        if server.length == "chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+            body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        elif server.length == "Content-Length":
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         stop = server.break_after.pop(0) if server.break_after else None
-        self.wfile.write(body[:stop])
+        with suppress(BrokenPipeError, ConnectionResetError):  # a client that has seen enough
+            self.wfile.write(body[:stop])
         server.sent += len(body[:stop])
         self.close_connection = True
 
@@ -77,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(server):
     with server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
         server.shutdown()
 
@@ -196,6 +208,61 @@ def test_a_server_that_answers_with_another_part_is_refused(server, target, monk
         download(server.url, target, MD5)
 
 
+PAGE = b"  <!DOCTYPE html>\n<html>please log in</html>"
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("a.csv", {"status": 204, "content": b""}, "expected a file, got HTTP 204"),
+        ("a.csv", {"status": 202}, "expected a file, got HTTP 202"),
+        ("a.csv", {"content": b""}, "the downloaded a.csv is empty"),
+        ("a.csv", {"content": b" \n"}, "the downloaded a.csv is empty"),
+        ("a.csv", {"headers": {"Content-Type": "text/HTML; charset=utf-8"}}, "got a web page"),
+        ("a.csv", {"content": PAGE}, "the downloaded a.csv is a web page"),
+        ("a.json.gz", {"content": b'{"a": 1}\n'}, "the downloaded a.json.gz is not a gzip"),
+        ("a.csv", {"length": "none"}, "doesn't say how long the file is, and no checksum is known"),
+        (
+            "a.csv",
+            {"length": "chunked", "break_after": [HALF, 0, 0, 0, 0]},
+            "Connection broken|ended prematurely|Incomplete",
+        ),
+        ("a.csv", {"status": 416}, "416 Client Error"),
+    ],
+)
+def test_what_cannot_be_the_file_is_not_kept(server, tmp_path, name, changes, message):
+    vars(server).update(changes)
+    with pytest.raises((OSError, ChecksumError), match=message):
+        download(server.url, tmp_path / "cache" / name)
+    assert not (tmp_path / "cache" / name).exists()
+    assert not any(file.stat().st_size == 0 for file in (tmp_path / "cache").iterdir())
+
+
+@pytest.mark.parametrize("length", ["chunked", "none"])
+def test_without_a_length_the_end_is_known_by_the_chunks_or_the_checksum(server, target, length):
+    server.length = length
+    download(server.url, target, None if length == "chunked" else MD5)
+    assert_only(target)
+
+
+def test_a_page_may_be_a_page(server, tmp_path):
+    server.content, server.headers = PAGE, {"Content-Type": "text/html"}
+    download(server.url, tmp_path / "a.html")
+    assert (tmp_path / "a.html").read_bytes() == PAGE
+
+
+@pytest.mark.parametrize("rest", [f"bytes 1000-1999/{len(CONTENT)}", "bytes 1000-", "items 1000-2000/2001"])
+def test_a_part_that_does_not_reach_the_end_is_refused(server, target, monkeypatch, rest):
+    target.parent.mkdir()
+    unfinished(target).write_bytes(CONTENT[:1000])
+    send = _Handler.send_header
+    monkeypatch.setattr(
+        _Handler, "send_header", lambda self, name, value: send(self, name, rest if name == "Content-Range" else value)
+    )
+    with pytest.raises(OSError, match="asked for the bytes from 1,000 on"):
+        download(server.url, target, MD5)
+
+
 def _download(url, target):
     download(url, target, MD5)
 
@@ -277,6 +344,27 @@ def test_an_unfinished_download_is_mentioned(server, source):
     with pytest.raises(DataNotFoundError, match=r"holds the beginning of ratings\.csv: the next call continues there"):
         fetch_file(source)
     assert fetch_file(source).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("content", [b"", PAGE])
+def test_a_useless_file_in_the_cache_is_fetched_again(server, source, tmp_path, content):
+    source = replace(source, md5=None)
+    cached = tmp_path / "cache" / "some" / "ratings.csv"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(content)
+    assert fetch_file(source) == cached
+    assert cached.read_bytes() == CONTENT
+    cached.write_bytes(content)
+    server.status = 500
+    with pytest.raises(DataNotFoundError, match=r"its ratings\.csv is (empty|a web page): remove it"):
+        fetch_file(source)
+
+
+def test_nothing_is_said_of_a_beginning_of_no_bytes(server, source):
+    server.status = 500
+    with pytest.raises(DataNotFoundError) as error:
+        fetch_file(source)
+    assert "beginning" not in str(error.value)
 
 
 def test_a_file_without_download_says_where_to_put_it(tmp_path, monkeypatch):

@@ -1,5 +1,5 @@
 # mypy: no-check-untyped-defs
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ IDS = st.one_of(
     st.text(min_size=1, max_size=4), st.sampled_from(["a", "a\0", "a\0b", "NA", "nan", "None", "01", "1", " "])
 )
 ROWS = st.lists(
-    st.tuples(IDS, IDS, st.floats(-1e6, 1e6, width=32), st.integers(-(2**40), 2**40), st.floats(0, 10, width=32)),
+    st.tuples(IDS, IDS, st.floats(-1e6, 1e6, width=32), st.integers(-(2**35), 2**37), st.floats(0, 10, width=32)),
     max_size=30,
 )
 
@@ -224,3 +224,65 @@ def test_whole_numbers_far_apart_and_negative(scale):
         data = Interactions.from_frame(pd.DataFrame({"user": values, "item": [1] * 6}))
         assert data.user_ids.tolist() == [str(value) for value in dict.fromkeys(values.tolist())]
         assert data.user_ids[data.user].tolist() == list(map(str, values.tolist()))
+
+
+@pytest.mark.parametrize("values", [[1, True, 1.0], [True, 1, 1.0], [1.0, True, 1]])
+def test_ids_of_other_types_that_equal_whole_numbers_are_refused(values):
+    frame = pd.DataFrame({"user": pd.Series(values, dtype=object), "item": ["i", "j", "k"]})
+    row = next(row for row, value in enumerate(values) if type(value) is not int)
+    with pytest.raises(DataError, match=rf"row {row} .*got {values[row]} \({type(values[row]).__name__}\)"):
+        Interactions.from_frame(frame)
+    with pytest.warns(MalformedRowsWarning, match="skipped 2 malformed rows"):
+        data = Interactions.from_frame(frame, on_error="skip")
+    assert data.item_ids.tolist() == ["ijk"[[type(value) for value in values].index(int)]]
+
+
+def test_whole_numbers_of_several_types_are_one_id():
+    frame = pd.DataFrame({"user": pd.Series([1, np.int64(1), np.uint8(1)], dtype=object), "item": ["i", "j", "k"]})
+    assert Interactions.from_frame(frame).user_ids.tolist() == ["1"]
+
+
+NINETEEN_NINETY = datetime(1990, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "times",
+    [
+        [datetime(1990, 1, 1, 0, 0, 0, 900000), datetime(1969, 12, 31, 23, 59, 59, 500000)],
+        [NINETEEN_NINETY.astimezone(timezone(timedelta(hours=5))), datetime.fromtimestamp(-0.5, UTC)],
+        [pd.Timestamp("1990-01-01 00:00:00.9"), pd.Timestamp("1969-12-31 23:59:59.5")],
+        [pd.Timestamp("1990-01-01", tz="UTC"), datetime(1969, 12, 31, 23, 59, 59)],
+        [date(1990, 1, 1), np.datetime64("1969-12-31T23:59:59.5")],
+    ],
+)
+def test_datetimes_in_columns_of_objects(times):
+    frame = pd.DataFrame({"user": ["u", "v"], "item": ["i", "j"], "timestamp": pd.Series(times, dtype=object)})
+    assert Interactions.from_frame(frame).timestamp.tolist() == [int(NINETEEN_NINETY.timestamp()), -1]
+
+
+@pytest.mark.parametrize(("cell", "got"), [(None, "nothing"), (pd.NaT, "nothing"), (5, "5"), ("x", "'x'")])
+def test_what_is_no_datetime_among_datetimes(cell, got):
+    times = pd.Series([date(1990, 1, 1), cell], dtype=object)
+    frame = pd.DataFrame({"user": ["u", "v"], "item": ["i", "j"], "timestamp": times})
+    with pytest.raises(DataError, match=f"row 1 .*expected a datetime in column 'timestamp', got {got}"):
+        Interactions.from_frame(frame)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "Int64", "uint64", "float64", object, "str"])
+@pytest.mark.parametrize(("time", "unit"), [(978300760123, "milli"), (978300760123456, "micro"), (2**61, "nano")])
+def test_times_of_another_unit_are_refused(dtype, time, unit):
+    times = pd.Series([253402300799, time]).astype(dtype)
+    frame = pd.DataFrame({"user": ["u", "v"], "item": ["i", "j"], "timestamp": times})
+    with pytest.raises(DataError, match=rf"row 1 .*not in the years 1 to 9999: {unit}seconds\? Divide them by 10"):
+        Interactions.from_frame(frame)
+    with pytest.warns(MalformedRowsWarning):
+        assert Interactions.from_frame(frame, on_error="skip").timestamp.tolist() == [253402300799]
+
+
+def test_messages_quote_little_of_a_long_cell():
+    for column in ("user", "rating"):
+        values = {"user": ["u", b"x" * 1000], "rating": [1, "x" * 1000]}[column]
+        frame = pd.DataFrame({"user": ["u", "v"], "item": ["i", "j"], column: pd.Series(values, dtype=object)})
+        with pytest.warns(MalformedRowsWarning) as caught:
+            Interactions.from_frame(frame, on_error="skip")
+        assert len(caught[0].message.problems[0]) < 300

@@ -2,6 +2,7 @@
 import builtins
 import subprocess
 import sys
+from datetime import date, datetime
 
 import numpy as np
 import pandas as pd
@@ -166,3 +167,27 @@ def test_pyarrow_is_not_imported_by_the_package():
     code = "import sys, tfrec.data; print('pyarrow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("kind", [pa.date32(), pa.date64()])
+def test_dates(write, kind):
+    path = write(user=pa.array([1, 2]), item=pa.array([1, 2]), timestamp=pa.array([date(2001, 1, 1), None], kind))
+    with pytest.raises(DataError, match=r"row 1 .*the time in column 'timestamp' is missing"):
+        Interactions.from_parquet(path)
+    with pytest.warns(MalformedRowsWarning):
+        assert Interactions.from_parquet(path, on_error="skip").timestamp.tolist() == [978307200]
+
+
+def test_a_file_in_the_home_folder(write, monkeypatch):
+    path = write(user=pa.array([1]), item=pa.array([1]))
+    monkeypatch.setenv("HOME", str(path.parent))
+    monkeypatch.setenv("USERPROFILE", str(path.parent))
+    assert len(Interactions.from_parquet("~/data.parquet")) == 1
+
+
+@pytest.mark.parametrize("kind", [pa.timestamp("us"), pa.date32(), pa.int64(), pa.string()])
+def test_columns_of_arrow(kind):
+    times = pa.array([datetime(2001, 1, 1)]) if pa.types.is_timestamp(kind) else pa.array([date(2001, 1, 1)])
+    values = pa.array([978307200]).cast(kind) if kind in {pa.int64(), pa.string()} else times.cast(kind)
+    frame = pd.DataFrame({"user": [1], "item": [1], "timestamp": values.to_pandas(types_mapper=pd.ArrowDtype)})
+    assert Interactions.from_frame(frame).timestamp.tolist() == [978307200]

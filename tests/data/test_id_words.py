@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrec.data.files.id_words import LONGEST, IdColumn, words_in, words_of
+from tfrec.data.files.id_words import LONGEST, IdColumn, distinct_rows, texts_of, words_in, words_of
 
 texts = st.text(st.characters(exclude_characters="\0,\n", exclude_categories=["Cs"]), min_size=1, max_size=12)
 ids = st.lists(texts | st.sampled_from(["a", "aa", "a" * 8, "a" * 9, "0", "00", "é"]), min_size=1, max_size=30)
@@ -57,3 +57,11 @@ def test_no_ids():
     codes, distinct = IdColumn().finish()
     assert (codes.tolist(), distinct) == ([], [])
     assert words_of([]).shape[0] == 0
+
+
+@given(ids)
+def test_words_stand_for_their_ids(values):
+    words = words_of([text.encode() for text in values])
+    rows, codes = distinct_rows(words)
+    assert texts_of(words) == values
+    assert (codes.tolist(), texts_of(words[rows])) == coded(values)

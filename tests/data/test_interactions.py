@@ -190,3 +190,46 @@ def test_import_is_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("column", ["user", "item", "rating", "timestamp", "weight"])
+def test_a_view_of_an_array_that_can_be_written_to_is_copied(column):
+    dtype = {"rating": np.float32, "weight": np.float32, "timestamp": np.int64}.get(column, np.int32)
+    owner = np.zeros(2, dtype)
+    view = owner[:].view()
+    view.flags.writeable = False
+    data = make(**{column: view[:]})
+    owner[0] = 1
+    assert getattr(data, column).tolist() == [0, 0]
+
+
+def test_a_view_of_ids_that_can_be_written_to_is_copied():
+    owner = np.array(["u", "v"], dtype=object)
+    view = owner.view()
+    view.flags.writeable = False
+    data = make(user_ids=view)
+    owner[0] = "w"
+    assert data.user_ids.tolist() == ["u", "v"]
+
+
+def test_arrays_that_nothing_can_change_are_shared():
+    owner = np.zeros(2, np.int32)
+    owner.flags.writeable = False
+    assert make(user=owner).user is owner
+    view = owner[:]
+    assert make(user=view).user is view
+    content = np.frombuffer(bytes(8), np.int32)
+    assert make(user=content).user is content
+
+
+def test_no_time_is_no_time():
+    with pytest.raises(DataError, match=r"timestamp: expected Unix seconds .*NaT.* in row 1"):
+        make(timestamp=[0, np.iinfo(np.int64).min])
+    assert make(timestamp=[0, np.iinfo(np.int64).min + 1]).timestamp is not None
+
+
+def test_frames_can_be_changed_after_they_were_read():
+    frame = pd.DataFrame({"user": ["u", "v"], "item": ["i", "j"], "timestamp": [1, 2]})
+    data = Interactions.from_frame(frame)
+    frame.loc[0, "timestamp"] = 7
+    assert data.timestamp.tolist() == [1, 2]

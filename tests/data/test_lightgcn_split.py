@@ -1,10 +1,15 @@
 # mypy: no-check-untyped-defs
+import dataclasses
+import importlib
+from types import MappingProxyType
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrec.data import DataError, DataNotFoundError, MalformedRowsWarning, lightgcn_split
+from tfrec.data.loaders.lightgcn_split import LIGHTGCN
 
 TRAIN = "0 3 1\n1 0\n2 2 4 1\n"
 TEST = "0 2\n1\n2 0 3\n"
@@ -99,6 +104,83 @@ def test_malformed_lines_are_skipped_on_request(make):
         train, _ = lightgcn_split(path=folder, complete=False, on_error="skip")
     assert len(warned) == 1
     assert pairs(train) == [("0", "3"), ("0", "1"), ("1", "0"), ("2", "2"), ("2", "4"), ("2", "1")]
+
+
+FAR = 2_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"train": f"0 3 1\n1 0 {FAR}\n"}, f"train.txt:2: expected items numbered from 0 on, found item {FAR}"),
+        ({"train": f"{FAR} 3 1\n1 0\n"}, f"train.txt:1: expected users numbered from 0 on, found user {FAR}"),
+        ({"test": f"0 3\n\n2 {FAR}\n"}, f"test.txt:3: expected items .* found item {FAR}"),
+        ({"users": f"org_id remap_id\na 0\n{FAR} 999999999\n"}, "user_list.txt:3: expected users .* 999999999"),
+        ({"items": "org_id remap_id\na 0\nb 1000000\n"}, "item_list.txt:3: expected items .* no more than 6 different"),
+    ],
+)
+def test_a_number_far_beyond_the_others_is_refused_before_it_is_counted_up_to(make, changes, where):
+    for on_error in ("raise", "skip"):
+        with pytest.raises(DataError, match=where):
+            lightgcn_split(path=make(**changes), complete=False, on_error=on_error)
+
+
+def test_gaps_are_no_matter_as_long_as_they_cost_little(make):
+    train, _ = lightgcn_split(path=make(train="0 3 999999\n7 1\n"), complete=False)
+    assert train.n_items == 1_000_000
+    assert train.n_users == 8
+
+
+def test_original_ids_that_are_no_text_are_refused_with_the_line(make):
+    folder = make()
+    (folder / "user_list.txt").write_bytes(b"\xef\xbb\xbforg_id remap_id\nfine 0\nM\xe9 1\nlast 2\n")
+    with pytest.raises(DataError, match=r"user_list\.txt:3: not utf-8 text: 'M"):
+        lightgcn_split(path=folder, complete=False)
+    with pytest.warns(MalformedRowsWarning, match=r"skipped 1 malformed row: .*user_list\.txt:3"):
+        train, _ = lightgcn_split(path=folder, complete=False, on_error="skip")
+    assert train.user_features["original_id"].isna().tolist() == [False, True, False]
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """TRAIN and TEST as a published data set."""
+    module = importlib.import_module("tfrec.data.loaders.lightgcn_split")
+    known = dataclasses.replace(LIGHTGCN["gowalla"], users=3, items=5, train=6, test=3)
+    monkeypatch.setattr(module, "LIGHTGCN", MappingProxyType({"gowalla": known}))
+
+
+@pytest.mark.usefixtures("small")
+def test_complete_files_are_read(make):
+    train, test = lightgcn_split(path=make(items="org_id remap_id\na 0\n"))
+    assert (len(train), len(test), train.n_users, train.n_items) == (6, 3, 3, 5)
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": "0 3 1\n1 0 2 4 1\n"}, r"train\.txt: .* expected 3 users, found 2 lines"),
+        ({"train": "0 3 1\n1 0\n3 2 4 1\n"}, r"expected users in 0 … 2, found 0 … 3"),
+        ({"train": "0 3 1\n1 0\n2 2 0 1\n"}, r"expected items in 0 … 4, found 0 … 3"),
+        ({"train": "0 3 1\n1 0\n2 2 5 1\n"}, r"expected items in 0 … 4, found 0 … 5"),
+        ({"users": "a 3\n"}, r"expected users in 0 … 2, found 0 … 3"),
+    ],
+)
+def test_the_published_numbers_of_users_and_items_are_insisted_on(make, changes, message):
+    with pytest.raises(DataError, match=message):
+        lightgcn_split(path=make(**changes))
+
+
+@pytest.mark.usefixtures("small")
+def test_skipped_lines_count_as_users(make):
+    with pytest.warns(MalformedRowsWarning):
+        train, _ = lightgcn_split(path=make(train="0 3 1\n1 0\n2 2 4 x\n"), on_error="skip")
+    assert (train.n_users, train.n_items) == (3, 5)
+    for changes in ({"train": "0 3 1\n2 2 4 x\n"}, {"test": "0 2\nx\n"}, {"train": TRAIN + "x\n"}):
+        with pytest.warns(MalformedRowsWarning), pytest.raises(DataError, match=r"expected 3 users, found [24] lines"):
+            lightgcn_split(path=make(**changes), on_error="skip")
+    with pytest.warns(MalformedRowsWarning), pytest.raises(DataError, match="expected 6 interactions, found 7"):
+        lightgcn_split(path=make(train="0 3 1 0 2\n1 0 4 1\n2 x\n"), on_error="skip")
 
 
 def test_bad_arguments(make, tmp_path):

@@ -46,6 +46,8 @@ def test_first_lines(tmp_path):
     file = tmp_path / "a.txt"
     file.write_bytes(b"\n \na\n\xff\n" + b"c\n" * 100_000)
     assert first_lines(file, 3) == ["a", "\ufffd", "c"]
+    file.write_bytes(b"x" * 100_000 + b"\na\n")
+    assert [len(line) for line in first_lines(file, 2)] == [100_000, 1]
     file.write_bytes(b"\n \n")
     with pytest.raises(DataError, match=r"a\.txt: the file is empty"):
         first_lines(file, 1)

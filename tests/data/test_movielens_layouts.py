@@ -263,8 +263,31 @@ def test_skipped_movies_have_no_title_and_no_genre(make):
         data = movielens("20m", make("20m", movies_csv=movies), complete=False, on_error="skip")
     assert len(data) == 4
     assert data.item_titles[0] == ""
-    assert data.item_titles[1] == "American President, The (1995)"  # its genres are malformed, not its title
+    assert data.item_titles[1] == ""  # its genres are malformed, and the line is skipped as a whole
     assert genres(data, "296") == genres(data, "11") == []
+
+
+def test_a_movie_without_a_line_is_counted_if_a_skipped_line_may_be_its_own(make):
+    movies = FILES_10M["movies.dat"].replace("185::", "x185:")
+    with pytest.warns(
+        MalformedRowsWarning, match=r"skipped 2 malformed rows: .*:2: expected 3 fields.*:4: no line"
+    ) as w:
+        data = movielens("10m", make("10m", movies_dat=movies), complete=False, on_error="skip")
+    assert "movies.dat:4: no line for id 185, which the ratings have" in str(w[0].message)
+    assert data.item_titles.tolist() == ["Boomerang (1992)", ""]
+
+
+def test_a_movie_without_a_line_is_an_error_if_fewer_were_skipped(make):
+    ratings = FILES_10M["ratings.dat"] + "2::9::3::5\n"
+    folder = make("10m", ratings_dat=ratings, movies_dat=FILES_10M["movies.dat"].replace("185::", "x185:"))
+    with pytest.raises(DataError, match=r"no line for id 185, .* \(2 ids have none, and 1 lines were skipped\)"):
+        movielens("10m", folder, complete=False, on_error="skip")
+
+
+def test_ids_are_numbers(make):
+    ratings = "01::122::5::838985046\n1::0185::4.5::838983525\n"
+    data = movielens("10m", make("10m", ratings_dat=ratings), complete=False)
+    assert (data.user_ids.tolist(), data.item_ids.tolist()) == (["1"], ["122", "185"])
 
 
 def test_skipped_users_have_missing_features(make_folder):

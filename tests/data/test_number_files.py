@@ -1,6 +1,7 @@
 # mypy: no-check-untyped-defs
 """Numbers are read by one path if all is well and by another if not: a line counts for the same in both."""
 
+import struct
 import warnings
 import zipfile
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from tfrec.data import DataError, MalformedRowsWarning
 from tfrec.data.files import number_files as module
 from tfrec.data.files.number_files import Column, read_sound_numbers
-from tfrec.data.files.official_files import TextFile, read_numbers
+from tfrec.data.files.official_files import TextFile, read_bytes, read_numbers, read_table
 
 WHOLE = (Column("user", 1, 2**31 - 1, "int32"), Column("item", 0, 99), Column("time", 0, 2**62))
 HALVES = (Column("user", 1, 2**31 - 1, "int32"), Column("stars", 0.5, 5, "float32", step=0.5), Column("time", 0, 2**62))
@@ -105,3 +106,39 @@ def test_a_stream_from_a_zip_and_its_header(tmp_path):
     np.testing.assert_array_equal(numbers.columns["item"], np.full(5000, 2))
     assert read_sound_numbers(file, ",", WHOLE) is None
     assert read_sound_numbers(file, ",", WHOLE, header="a,b") is None
+
+
+def patched(path, offset_in_local, offset_in_central, value):
+    """The zip with one 16-bit field of its only entry's two headers replaced."""
+    content = bytearray(path.read_bytes())
+    for place in (content.index(b"PK\3\4") + offset_in_local, content.index(b"PK\1\2") + offset_in_central):
+        content[place : place + 2] = struct.pack("<H", value)
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "message"),
+    [((6, 8), 1, "cannot be unpacked .*encrypted"), ((8, 10), 99, "cannot be unpacked .*compression")],
+)
+@pytest.mark.parametrize(
+    "reader",
+    [
+        read_bytes,
+        lambda file: read(file, TextFile("file", ",", 3, None), WHOLE),
+        lambda file: read_table(file, TextFile("file", ",", 3, None), complete=False),
+    ],
+)
+def test_zips_that_cannot_be_unpacked(tmp_path, where, value, message, reader):
+    with zipfile.ZipFile(tmp_path / "some.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("file", "1,2,3\n" * 50)
+    patched(tmp_path / "some.zip", *where, value)
+    with pytest.raises(DataError, match=rf"some\.zip.file: {message}"):
+        reader(zipfile.Path(tmp_path / "some.zip", "file"))
+
+
+def test_a_message_quotes_little_of_a_long_field(tmp_path):
+    path = tmp_path / "file"
+    path.write_text(f"1,2,{'9' * 1000}\n")
+    with pytest.raises(DataError) as error:
+        read(path, TextFile("file", ",", 3, None), WHOLE)
+    assert len(str(error.value)) < 300

@@ -1,4 +1,5 @@
 # mypy: no-check-untyped-defs
+import fractions
 import itertools
 import json
 
@@ -253,3 +254,12 @@ def test_a_core_of_many_rows():
     core, _ = k_core(data, user=10, item=20)
     assert np.bincount(core.user)[core.user].min() >= 10
     assert np.bincount(core.item)[core.item].min() >= 20
+
+
+@pytest.mark.parametrize("kind", [float, np.float64, np.float32, np.longdouble, fractions.Fraction])
+@pytest.mark.parametrize("step", [minimum_rating, binarise])
+def test_thresholds_are_compared_in_single_precision_whatever_number_they_are(step, kind):
+    data = from_pairs([(0, 0), (0, 1), (1, 0)], [3.3, 3.2999, 4.7])
+    kept, report = step(data, kind(3.3))
+    assert rows_of(kept) == [0, 2]
+    assert type(next(iter(report.parameters.values()))) is float

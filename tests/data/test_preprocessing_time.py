@@ -1,5 +1,6 @@
 # mypy: no-check-untyped-defs
 from datetime import UTC, date, datetime, timedelta, timezone
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -62,7 +63,12 @@ def test_either_end_may_be_open():
         datetime(1999, 12, 31, 23, 59, 59, 1),
         np.datetime64("2000-01-01"),
         np.datetime64("1999-12-31T23:59:59.000000001"),
+        np.datetime64("2000"),
+        np.datetime64("2000-01"),
+        np.datetime64(30 * 12 // 5, "5M"),
         pd.Timestamp("2000-01-01"),
+        pd.Timestamp("1999-12-31T23:59:59.000000001"),
+        Fraction(2 * NEW_YEAR - 1, 2),
         pd.Timestamp("2000-01-01T01:00", tz="Europe/Paris"),
     ],
 )
@@ -71,7 +77,11 @@ def test_moments(moment):
     assert time_window(data, start=moment).data.timestamp.tolist() == [NEW_YEAR, NEW_YEAR + 1]
     window, report = time_window(data, end=moment)
     assert window.timestamp.tolist() == [NEW_YEAR - 1]
-    assert isinstance(report.to_dict()["parameters"]["end"], int | float | str)
+    parameters = report.to_dict()["parameters"]
+    assert type(parameters["end"]) in (int, float, str)
+    again = time_window(data, **parameters)  # a report can be run again
+    assert again.data.timestamp.tolist() == [NEW_YEAR - 1]
+    assert again.report.parameters == report.parameters
 
 
 @pytest.mark.parametrize("moment", [np.datetime64(-1500, "ms"), datetime(1969, 12, 31, 23, 59, 58, 500_000), -1.5])
@@ -88,20 +98,32 @@ def test_moments_before_1970_are_rounded_up_too(moment):
         (
             {"start": "yesterday"},
             ValueError,
-            "start must be Unix seconds, a datetime or an ISO string .* got 'yesterday'",
+            "expected start to be Unix seconds, a date, a datetime or one in ISO format, .* got 'yesterday'",
         ),
         ({"start": "946684801"}, ValueError, "for Unix seconds leave out the quotes: 946684801"),
-        ({"end": float("nan")}, ValueError, "end must be"),
-        ({"end": float("inf")}, ValueError, "end must be"),
-        ({"end": pd.NaT}, ValueError, "end must be"),
-        ({"end": np.datetime64("NaT")}, ValueError, "end must be"),
-        ({"end": True}, TypeError, "end must be .* got True, a bool"),
-        ({"end": [2000]}, TypeError, "end must be .* got .2000., a list"),
+        ({"end": float("nan")}, ValueError, "expected end to be"),
+        ({"end": float("inf")}, ValueError, "expected end to be"),
+        ({"end": pd.NaT}, ValueError, "expected end to be"),
+        ({"end": np.datetime64("NaT")}, ValueError, "expected end to be"),
+        ({"end": True}, TypeError, "expected end to be .* got True, a bool"),
+        ({"end": np.array([1, 2])}, TypeError, "expected end to be .* a ndarray"),
+        ({"end": 2**63}, ValueError, "expected end to be .* got 9223372036854775808, which int64 can't hold"),
+        ({"end": 1e300}, ValueError, "which int64 can't hold"),
+        ({"end": np.datetime64(2**62, "D")}, ValueError, "which int64 can't hold"),
+        ({"end": np.datetime64(2**62, "Y")}, ValueError, "expected end to be"),
+        ({"end": [2000]}, TypeError, "expected end to be .* got .2000., a list"),
     ],
 )
 def test_windows_that_are_none(arguments, error, message):
     with pytest.raises(error, match=f"time_window: .*{message}"):
         time_window(at(10, 20), **arguments)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_ends_of_int64_are_moments():
+    data = at(10, 20)
+    lowest, highest = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+    assert len(time_window(data, np.int64(lowest), np.int64(highest)).data) == 2
 
 
 def test_times_are_needed():

@@ -1,8 +1,10 @@
 # mypy: no-check-untyped-defs
 import io
+import zlib
 
 import numpy as np
 import pytest
+from numpy.lib.npyio import NpzFile
 
 from tfrec.data import Candidates, DataError, DataNotFoundError, MalformedRowsWarning, ncf_split
 
@@ -120,6 +122,28 @@ def test_pickled_and_damaged_arrays_are_refused(make):
         (folder / "ml-1m.train.npz").write_bytes(content)
         with pytest.raises(DataError, match=r"train\.npz: not a file of numpy arrays, or damaged"):
             ncf_split(path=folder, complete=False)
+
+
+def test_one_array_under_the_name_of_several_is_refused(make):
+    folder = make(train=None)
+    with open(folder / "ml-1m.train.npz", "wb") as file:
+        np.save(file, ARRAYS["user"])
+    with pytest.raises(DataError, match=r"train\.npz: expected several arrays with names \(\.npz\), found one without"):
+        ncf_split(path=folder, complete=False)
+
+
+@pytest.mark.parametrize(
+    "error", [zlib.error("invalid block"), RuntimeError("encrypted"), NotImplementedError("method")]
+)
+def test_arrays_that_cannot_be_unpacked_are_refused(make, monkeypatch, error):
+    folder = make(train=None, arrays=ARRAYS)
+
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(NpzFile, "__getitem__", fail)
+    with pytest.raises(DataError, match=rf"train\.npz: not a file of numpy arrays, or damaged \({error}\)"):
+        ncf_split(path=folder, complete=False)
 
 
 def test_missing_files_are_named(make):

@@ -1,9 +1,14 @@
 # mypy: no-check-untyped-defs
+import dataclasses
+import importlib
+from types import MappingProxyType
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrec.data import DataError, DataNotFoundError, MalformedRowsWarning, s3rec_sequences, sequence_split
+from tfrec.data.loaders.sequence_split import SEQUENCES
 
 LINES = "1 5 9 7 5\n2 9\n3 7 5\n4 5 9 7\n10\n"
 
@@ -78,6 +83,27 @@ def test_malformed_lines_are_skipped_on_request(file):
     with pytest.warns(MalformedRowsWarning, match=r"skipped 1 malformed row: .*Beauty\.txt:3: "):
         data = s3rec_sequences("beauty", file, complete=False, on_error="skip")
     assert data.user_ids.tolist() == ["1", "2", "4", "10"]
+
+
+def test_skipped_lines_do_not_make_a_part_complete(file):
+    file.write_text("1 2 3\nbad line\n")
+    for load in (s3rec_sequences, sequence_split):
+        with pytest.warns(MalformedRowsWarning), pytest.raises(DataError, match="expected 22,363 users, found 2"):
+            load("beauty", file, on_error="skip")
+
+
+def test_skipped_lines_count_as_users(file, monkeypatch):
+    module = importlib.import_module("tfrec.data.loaders.sequence_split")
+    known = dataclasses.replace(SEQUENCES["beauty"], users=5, items=3, interactions=10)
+    monkeypatch.setattr(module, "SEQUENCES", MappingProxyType({"beauty": known}))
+    assert len(s3rec_sequences("beauty", file)) == 10
+    file.write_text(LINES.replace("3 7 5", "3 7,5"))
+    with pytest.warns(MalformedRowsWarning):
+        assert s3rec_sequences("beauty", file, on_error="skip").n_users == 4
+    for text, problem in (("6 5\n", "users, found 6"), ("", "items, found 4")):
+        file.write_text(LINES.replace("3 7 5", "3 7,5").replace("2 9", "2 9 8" if not text else "2 9") + text)
+        with pytest.warns(MalformedRowsWarning), pytest.raises(DataError, match=problem):
+            s3rec_sequences("beauty", file, on_error="skip")
 
 
 def test_bad_arguments(file):

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import pytest
 
-from tfrec.data import DataError, DataNotFoundError, datasets, movielens, ncf_split
+from tfrec.data import DataError, DataNotFoundError, amazon, datasets, movielens, ncf_split
 
 NOWHERE = "http://127.0.0.1:9/ml-100k.zip"
 
@@ -24,7 +24,7 @@ def server(tmp_path):
     folder = tmp_path / "served"
     folder.mkdir()
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}", folder
         server.shutdown()
 
@@ -74,7 +74,7 @@ def test_a_damaged_file_in_the_cache_without_a_network(download_from, tmp_path):
     download_from(NOWHERE)
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "ml-100k.zip").write_bytes(b"half of it")
-    with pytest.raises(DataNotFoundError, match=r"cache \(its ml-100k\.zip has a wrong checksum\)"):
+    with pytest.raises(DataNotFoundError, match=r"cache \(its ml-100k\.zip has a wrong checksum: remove it\)"):
         movielens("100k")
 
 
@@ -156,12 +156,51 @@ def test_a_path_without_the_files(tmp_path):
         movielens("100k", tmp_path)
 
 
-def test_an_empty_folder_in_tfrec_data_is_an_error_of_its_own(monkeypatch, tmp_path, download_from):
-    download_from(NOWHERE)
-    (tmp_path / "data" / "ml-100k").mkdir(parents=True)
+def test_a_folder_without_the_files_hides_nothing(served, make_folder, make_zip, monkeypatch, tmp_path, download_from):
+    make_folder("ml-100k", root=tmp_path / "data", u_data=None)
     monkeypatch.setenv("TFREC_DATA", str(tmp_path / "data"))
-    with pytest.raises(DataNotFoundError, match=r"ml-100k: u\.data of MovieLens-100K is not in it"):
+    assert {info.path for info in datasets()} == {None}
+    assert len(movielens("100k", complete=False)) == 3  # downloaded
+    cached = tmp_path / "cache" / "ml-100k.zip"
+    assert {info.name: info.path for info in datasets() if info.path} == {"ml-100k": cached}
+    archive = tmp_path / "data" / "ml-100k.zip"
+    archive.write_bytes(cached.read_bytes())
+    assert {info.name: info.path for info in datasets() if info.path} == {"ml-100k": archive}
+    archive.unlink()
+    cached.unlink()
+    download_from(NOWHERE)
+    with pytest.raises(DataNotFoundError, match=r"TFREC_DATA is .*, whose ml-100k is without u\.data"):
         movielens("100k")
+
+
+def test_a_folder_within_the_folder(make_folder, monkeypatch, tmp_path):
+    make_folder("ml-100k", root=tmp_path / "data" / "ml-100k")
+    monkeypatch.setenv("TFREC_DATA", str(tmp_path / "data"))
+    assert len(movielens("100k", complete=False)) == 3
+    assert len(movielens("100k", tmp_path / "data", complete=False)) == 3
+
+
+def test_a_file_of_the_set_is_not_its_folder(make_folder):
+    folder = make_folder("ml-1m")
+    with pytest.raises(
+        DataError, match=f"ratings.dat: expected the folder of MovieLens-1M, .*: pass the folder, {folder}"
+    ):
+        movielens("1m", folder / "ratings.dat")
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "problem"), [(8, 1, "encrypted"), (10, 97, "compressed in an unsupported way")]
+)
+def test_zips_that_python_cannot_read(make_folder, make_zip, tmp_path, at, value, problem):
+    archive = make_zip(make_folder("ml-100k"), tmp_path / "ml-100k.zip")
+    content = bytearray(archive.read_bytes())
+    entry = content.index(b"PK\1\2")
+    content[entry + at] = value
+    archive.write_bytes(content)
+    with pytest.raises(DataError, match=rf"ml-100k\.zip: its ml-100k/u\.data is {problem}: unpack the zip"):
+        movielens("100k", archive, complete=False)
+    with pytest.raises(DataError, match=rf"ml-100k\.zip: its ml-100k/u\.data is {problem}: unpack the zip"):
+        amazon("Toys", path=archive)
 
 
 def test_truncated_and_damaged_zips(make_folder, make_zip, tmp_path):

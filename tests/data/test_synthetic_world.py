@@ -1,11 +1,13 @@
 """What is known of a synthetic world is true: its probabilities, its best ranking, its best ratings."""
 
 # mypy: no-check-untyped-defs
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
 
-from tfrec.data import DataError, random_split, synthetic, synthetic_world
+from tfrec.data import DataError, Interactions, random_split, synthetic, synthetic_world
 
 FIRST_SECOND, SECONDS = 1_577_836_800, 365 * 86_400
 
@@ -277,3 +279,57 @@ def test_rmse_needs_rows_with_times():
     world = synthetic_world(20, 30, 100)
     with pytest.raises(ValueError, match="rmse: expected rows with times, got Interactions"):
         world.best_ratings.rmse(world.interactions.select([]))
+
+
+@pytest.mark.parametrize(
+    ("users", "items", "times", "message"),
+    [
+        ([-1], [0], [FIRST_SECOND], "users: .* got -1"),
+        ([20], [0], [FIRST_SECOND], "users: expected indices into the vocabulary, 0 … 19, got 20"),
+        ([0], [-1], [FIRST_SECOND], "items: .* got -1"),
+        ([0], [30], [FIRST_SECOND], "items: .* got 30"),
+        ([0], [1, 2], [FIRST_SECOND], "items: expected 1 values"),
+        ([0], [1], [0], "timestamps: expected Unix seconds of the world's year"),
+        ([0, 1], [1, 1], [FIRST_SECOND], "timestamp: expected 2 values"),
+    ],
+)
+def test_bad_input_to_the_best_ratings(users, items, times, message):
+    ratings = synthetic_world(20, 30, 100).best_ratings
+    with pytest.raises(DataError, match=message):
+        ratings.predict(np.array(users), np.array(items), np.array(times))
+
+
+def test_rmse_refuses_the_rows_of_another_world():
+    world, other = synthetic_world(20, 30, 100), synthetic_world(20, 31, 100)
+    with pytest.raises(
+        DataError, match="rmse: expected rows of this world, of 20 users and 30 items; got Interactions"
+    ):
+        world.best_ratings.rmse(other.interactions)
+    data = world.interactions
+    old = Interactions(data.user, data.item, data.rating, data.timestamp - 10**9,
+                       user_ids=data.user_ids, item_ids=data.item_ids)  # fmt: skip
+    with pytest.raises(DataError, match="timestamps: expected Unix seconds of the world's year"):
+        world.best_ratings.rmse(old)
+
+
+def test_tastes_make_the_deviation_that_is_stated():
+    world = synthetic_world(200, 60, 2_000)
+    opinions = world.best_ratings._opinions
+    choice = opinions.choice
+    popularity, membership = choice.tables[0, 0], choice.membership
+    mean = np.array([math.fsum(popularity * column) for column in membership.T])
+    spread = np.cov(choice.mixtures[0].astype(float), rowvar=False, bias=True)
+    centred = membership - mean
+    variance = math.fsum(popularity * ((centred @ spread) * centred).sum(axis=1))
+    np.testing.assert_allclose(opinions.appeal, (0.5 / math.sqrt(variance)) * centred.T, rtol=1e-10, atol=1e-13)
+
+
+def test_the_truth_does_not_depend_on_the_number_of_threads():
+    threads = pytest.importorskip("threadpoolctl")
+    found = []
+    for n_threads in (1, 2):
+        with threads.threadpool_limits(n_threads):
+            world = synthetic_world(3_000, 20_011, 6_000, n_tastes=17)
+        opinions = world.best_ratings._opinions
+        found.append((opinions.appeal.tobytes(), opinions.choice.mixtures.tobytes(), world.best_rmse))
+    assert found[0] == found[1]

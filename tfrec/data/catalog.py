@@ -6,10 +6,10 @@ from pathlib import Path
 from tfrec.data.files.sources import cache_folder, data_folder, locate
 from tfrec.data.loaders.amazon_files import LAYOUTS
 from tfrec.data.loaders.book_crossing import BOOK_CROSSING
-from tfrec.data.loaders.lightgcn_split import LIGHTGCN
+from tfrec.data.loaders.lightgcn_split import LIGHTGCN, LightGCNData
 from tfrec.data.loaders.movielens_layouts import MOVIELENS
-from tfrec.data.loaders.ncf_split import NCF
-from tfrec.data.loaders.sequence_split import SEQUENCES
+from tfrec.data.loaders.ncf_split import NCF, NCFData
+from tfrec.data.loaders.sequence_split import SEQUENCES, SequenceData
 
 
 @dataclass(frozen=True)
@@ -89,39 +89,31 @@ def _book_crossing() -> DatasetInfo:
 
 def _published_splits() -> list[DatasetInfo]:
     ncf = [
-        DatasetInfo(
-            name=known.source.folder,
-            description=f"{known.source.title}: leave one out, with 99 sampled negatives",
-            call=f'tfrec.data.ncf_split("{name}")',
-            users=known.users,
-            items=known.items,
-            interactions=known.train + known.users,
-            path=locate(known.source),
-        )
+        _published("ncf_split", name, known, "leave one out, with 99 sampled negatives", known.train + known.users)
         for name, known in NCF.items()
     ]
     lightgcn = [
-        DatasetInfo(
-            name=known.source.folder,
-            description=f"{known.source.title}: training and test part, without ratings and times",
-            call=f'tfrec.data.lightgcn_split("{name}")',
-            users=known.users,
-            items=known.items,
-            interactions=known.train + known.test,
-            path=locate(known.source),
+        _published(
+            "lightgcn_split", name, known, "training and test part, without ratings and times", known.train + known.test
         )
         for name, known in LIGHTGCN.items()
     ]
     sequences = [
-        DatasetInfo(
-            name=known.source.folder,
-            description=f"{known.source.title}: items in the order of time",
-            call=f'tfrec.data.sequence_split("{name}")',
-            users=known.users,
-            items=known.items,
-            interactions=known.interactions,
-            path=locate(known.source),
-        )
+        _published("sequence_split", name, known, "items in the order of time", known.interactions)
         for name, known in SEQUENCES.items()
     ]
     return [*ncf, *lightgcn, *sequences]
+
+
+def _published(
+    loader: str, name: str, known: NCFData | LightGCNData | SequenceData, what: str, interactions: int
+) -> DatasetInfo:
+    return DatasetInfo(
+        name=known.source.folder,
+        description=f"{known.source.title}: {what}",
+        call=f'tfrec.data.{loader}("{name}")',
+        users=known.users,
+        items=known.items,
+        interactions=interactions,
+        path=locate(known.source),
+    )

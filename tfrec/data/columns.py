@@ -1,23 +1,39 @@
 """Checks and conversions of the columns of `Interactions`: each function returns a read-only array or raises."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from tfrec.data.errors import DataError
+from tfrec.data.malformed import shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
+Number = TypeVar("Number", bound=np.generic)
+
 
 def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The array itself if it is read-only already, so that vocabularies stay shared; else a read-only copy."""
-    if array.flags.writeable:
+    """The array itself if nothing can change it, so that vocabularies stay shared; else a read-only copy.
+
+    A read-only view of an array that can be written to is copied.
+    """
+    if not _is_immutable(array):
         array = array.copy()
         array.setflags(write=False)
     return array
+
+
+def _is_immutable(array: npt.NDArray[Any]) -> bool:
+    """Whether an array and all that it is a view of are read-only."""
+    owner: Any = array
+    while isinstance(owner, np.ndarray):
+        if owner.flags.writeable:
+            return False
+        owner = owner.base
+    return owner is None or isinstance(owner, bytes)
 
 
 def _column(name: str, values: Any, kinds: str, expected: str, n: int | None) -> npt.NDArray[Any]:
@@ -43,19 +59,19 @@ def indices(
     """Indices in 0 … size - 1: int32 [n]."""
     array = _column(name, values, "iu", "whole numbers", n)
     _refuse(name, array, (array >= 0) & (array < size), f"{of}, 0 … {size - 1}")
-    return frozen(array.astype(np.int32, copy=False))
+    return frozen(_as(array, np.int32))
 
 
 def ratings(values: Any, n: int) -> npt.NDArray[np.float32]:
     """Finite ratings: float32 [n]."""
-    array = _as_float32(_column("rating", values, "iuf", "numbers", n))
+    array = _as(_column("rating", values, "iuf", "numbers", n), np.float32)
     _refuse("rating", array, np.isfinite(array), "finite numbers")
     return frozen(array)
 
 
 def weights(values: Any, n: int) -> npt.NDArray[np.float32]:
     """Finite weights of at least zero: float32 [n]."""
-    array = _as_float32(_column("weight", values, "iuf", "numbers", n))
+    array = _as(_column("weight", values, "iuf", "numbers", n), np.float32)
     _refuse("weight", array, np.isfinite(array) & (array >= 0), "finite numbers of at least zero")
     return frozen(array)
 
@@ -65,12 +81,18 @@ def timestamps(values: Any, n: int) -> npt.NDArray[np.int64]:
     array = _column("timestamp", values, "iu", "whole numbers (Unix seconds)", n)
     if array.dtype.kind == "u":
         _refuse("timestamp", array, array <= np.iinfo(np.int64).max, "numbers that int64 can hold")
-    return frozen(array.astype(np.int64, copy=False))
+    elif len(array) and array.min() == np.iinfo(np.int64).min:
+        _refuse("timestamp", array, array > np.iinfo(np.int64).min, "Unix seconds (the lowest int64 stands for NaT)")
+    return frozen(_as(array, np.int64))
 
 
-def _as_float32(array: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def _as(array: npt.NDArray[Any], dtype: type[Number]) -> npt.NDArray[Number]:
+    """The array itself if it is of this type; else a new one, read-only, that need not be copied again."""
     with np.errstate(over="ignore"):  # what overflows becomes inf, and is refused with its row
-        return array.astype(np.float32, copy=False)
+        converted = array.astype(dtype, copy=False)
+    if converted is not array:
+        converted.setflags(write=False)
+    return converted
 
 
 def vocabulary(name: str, ids: Any) -> npt.NDArray[np.object_]:
@@ -121,7 +143,7 @@ def id_problem(text: str) -> str | None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return f"an id that UTF-8 cannot encode, {text!r},"
+        return f"an id that UTF-8 cannot encode, {shown(text)},"
     return None
 
 

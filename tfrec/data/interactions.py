@@ -48,7 +48,7 @@ class Interactions:
 
     Raises:
         DataError: If a column has another length than ``user``, an index outside its vocabulary, a rating or weight
-            that isn't finite, a negative weight; or if an id is empty, repeated or not a string.
+            that isn't finite, a negative weight, a time that is NaT; or if an id is empty, repeated or not a string.
     """
 
     user: npt.NDArray[np.int32]
@@ -104,8 +104,8 @@ class Interactions:
         """Interactions from a table with one row an interaction.
 
         Whole-number ids become their decimal strings; text is taken as it is. Vocabularies are in the order of first
-        appearance. Times are Unix seconds or datetimes (those without a time zone are UTC); fractions of a second are
-        rounded down. Other columns are ignored.
+        appearance. Times are Unix seconds in the years 1 to 9999 (so that milliseconds are an error), datetimes (those
+        without a time zone are UTC) or dates; fractions of a second are rounded down. Other columns are ignored.
 
         Args:
             frame: The table.
@@ -140,7 +140,7 @@ class Interactions:
         name: str | None = None,
         on_error: OnError = "raise",
     ) -> Self:
-        """Interactions from a delimited text file, plain or gzipped (``.gz``).
+        """Interactions from a delimited text file, plain or gzipped (its first bytes tell).
 
         As `from_frame`, but ids are text throughout: leading zeros survive, and ``NA`` is an id like any other.
 
@@ -153,14 +153,17 @@ class Interactions:
             weight: Name of the column of weights, likewise.
             sep: The one character between fields.
             header: Names of all columns, for a file without a header line.
-            encoding: The file's encoding.
+            encoding: The file's encoding. A byte order mark is passed over.
             name: The data set's name in reports; the file's name by default.
-            on_error: What to do with a malformed row (too many fields, a missing id, text where a number should be,
-                bytes that aren't text): ``"raise"``, or ``"skip"`` it, count it and warn (`MalformedRowsWarning`).
+            on_error: What to do with a malformed row (too many fields, a field of more than 2**24 characters, a missing
+                id, text where a number should be, bytes that aren't text): ``"raise"``, or ``"skip"`` it, count it and
+                warn (`MalformedRowsWarning`).
 
         Raises:
             DataError: If a line is malformed; the message starts with ``path:line:``.
             DataNotFoundError: If there is no such file.
+            TypeError: If ``path`` is no path, or ``header`` no list of names.
+            ValueError: If ``sep`` is no single character, or ``encoding`` unknown.
         """
         names = {"user": user, "item": item, "rating": rating, "timestamp": timestamp, "weight": weight}
         fields = csv_files.read_csv(path, names, sep=sep, header=header, encoding=encoding, on_error=on_error)

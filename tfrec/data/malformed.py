@@ -8,6 +8,13 @@ from tfrec.data.errors import DataError
 OnError = Literal["raise", "skip"]
 
 _SHOWN = 5
+_LONG = 80  # characters of a cell that a message quotes
+
+
+def shown(value: object) -> str:
+    """What a message quotes of a cell: its repr, clipped."""
+    text = repr(value[: _LONG + 1] if isinstance(value, str | bytes) else value)
+    return text if len(text) <= _LONG else f"{text[:_LONG]}…"
 
 
 class MalformedRowsWarning(UserWarning):

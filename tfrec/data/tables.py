@@ -1,7 +1,9 @@
 """From pandas frames to the columns of `Interactions`."""
 
+import calendar
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -10,12 +12,13 @@ import numpy.typing as npt
 from tfrec.data.columns import id_problem
 from tfrec.data.encoding import encode_whole_numbers, without_unused
 from tfrec.data.errors import DataError, RowError
-from tfrec.data.malformed import MalformedRows, MalformedRowsWarning, OnError
+from tfrec.data.malformed import MalformedRows, MalformedRowsWarning, OnError, shown
 
 if TYPE_CHECKING:
     import pandas as pd
 
-_FURTHEST = 2.0**62  # of a time: far from where int64 ends
+_EARLIEST, _LATEST = -62_135_596_800, 253_402_300_799  # seconds: the years 1 to 9999, as of datetimes
+_SHORTER_THAN_SECONDS = ((10**14, "milliseconds", "1000"), (10**17, "microseconds", "10**6"))
 _ALL_SOUND = np.ones((), dtype=bool)
 _SHOWN = 5
 _OPTIONAL = ("rating", "timestamp", "weight")
@@ -127,6 +130,7 @@ def _ids(series: "pd.Series[Any]", name: str) -> _Column:
         values = values.copy()
         values[missing] = None
     listed = values.tolist()
+    listed = _told_apart(values.tolist())
     try:
         position = {value: code for code, value in enumerate(dict.fromkeys(listed))}
     except TypeError:
@@ -142,6 +146,22 @@ def _ids(series: "pd.Series[Any]", name: str) -> _Column:
     return _Column(codes, ~unsound[codes], lambda row: problems[listed[row]], ids)
 
 
+class _NoId(NamedTuple):
+    """A cell that is neither text nor a whole number: its type keeps True and 1.0 apart from 1."""
+
+    type: type
+    value: Any
+
+
+def _told_apart(values: list[Any]) -> list[Any]:
+    unfit = {kind for kind in set(map(type, values)) if not _can_be_id(kind) and kind is not type(None)}
+    return [_NoId(type(value), value) if type(value) in unfit else value for value in values] if unfit else values
+
+
+def _can_be_id(kind: type) -> bool:
+    return issubclass(kind, str | int | np.integer) and not issubclass(kind, bool)
+
+
 def _id_problem(value: Any, name: str) -> str | None:
     """Why a cell can't be an id, or None."""
     if value is None:
@@ -149,10 +169,10 @@ def _id_problem(value: Any, name: str) -> str | None:
     if isinstance(value, str):
         problem = id_problem(value)
         return None if problem is None else f"{problem} in column {name!r}"
-    if isinstance(value, int | np.integer) and not isinstance(value, bool):
+    if not isinstance(value, _NoId):
         return None
-    problem = f"ids are text or whole numbers, got {value!r} ({type(value).__name__}) in column {name!r}"
-    if isinstance(value, float | np.floating):
+    problem = f"ids are text or whole numbers, got {shown(value.value)} ({value.type.__name__}) in column {name!r}"
+    if issubclass(value.type, float | np.floating):
         hint = "missing values turn whole numbers into floats: drop their rows, then use .astype('int64')"
     else:
         hint = "convert the column with .astype(str)"
@@ -166,7 +186,7 @@ def _refuse_collisions(ids: list[str], values: list[Any], name: str) -> None:
     for text, value in zip(ids, values, strict=True):
         if text in seen:
             raise DataError(
-                f"column {name!r} has both {seen[text]!r} and {value!r}: if they are one id, use .astype(str)"
+                f"column {name!r} has both {shown(seen[text])} and {shown(value)}: if they are one id, use .astype(str)"
             )
         seen[text] = value
 
@@ -189,11 +209,17 @@ def _numbers(
             sound = np.isfinite(values.astype(np.float32, copy=False)) & (values >= lowest)
 
     def problem(row: int) -> str:
-        cell = series.iloc[row : row + 1].to_numpy(dtype=object)[0]
-        got = "nothing" if pd.isna(cell) or cell == "" else repr(cell)
-        return f"expected {expected} in column {name!r}, got {got}"
+        return f"expected {expected} in column {name!r}, got {_shown_cell(series, row)}"
 
     return _Column(values, sound, problem)
+
+
+def _shown_cell(series: "pd.Series[Any]", row: int) -> str:
+    import pandas as pd
+
+    cell = series.iloc[row : row + 1].to_numpy(dtype=object)[0]
+    nothing = cell == "" if isinstance(cell, str) else pd.api.types.is_scalar(cell) and pd.isna(cell)
+    return "nothing" if nothing else shown(cell)
 
 
 def _weights(series: "pd.Series[Any]", name: str) -> _Column:
@@ -204,19 +230,59 @@ def _seconds(series: "pd.Series[Any]", name: str) -> _Column:
     """Unix seconds from numbers or datetimes, fractions rounded down."""
     import pandas as pd
 
+    if isinstance(series.dtype, pd.ArrowDtype) and series.dtype.kind not in "iuf":
+        series = series.astype(object)
     if pd.api.types.is_datetime64_any_dtype(series):
-        if isinstance(series.dtype, pd.DatetimeTZDtype):
-            series = series.dt.tz_convert("UTC").dt.tz_localize(None)
-        seconds = series.to_numpy().astype("datetime64[s]").astype(np.int64)
-        return _Column(
-            seconds, series.notna().to_numpy(dtype=bool), lambda _: f"the time in column {name!r} is missing"
-        )
+        return _from_datetimes(series, name)
+    if series.dtype == object and any(issubclass(kind, date | np.datetime64) for kind in set(map(type, series))):
+        return _from_dates(series, name)
     numbers = _numbers(series, name, "Unix seconds")
     values = numbers.values if numbers.values.dtype.kind in "iu" else np.floor(numbers.values)
-    if len(values) and numbers.sound.all() and values.min() >= -_FURTHEST and values.max() <= _FURTHEST:
+    if len(values) and numbers.sound.all() and values.min() >= _EARLIEST and values.max() <= _LATEST:
         return _Column(values.astype(np.int64, copy=False), _ALL_SOUND, numbers.problem)
-    sound = numbers.sound & (values >= -_FURTHEST) & (values <= _FURTHEST)
-    return _Column(np.where(sound, values, 0).astype(np.int64), sound, numbers.problem)
+    possible = (values >= _EARLIEST) & (values <= _LATEST)
+
+    def problem(row: int) -> str:
+        finite = bool(np.broadcast_to(numbers.sound, values.shape)[row])
+        return numbers.problem(row) + (_unit_hint(float(values[row])) if finite else "")
+
+    return _Column(np.where(possible, values, 0).astype(np.int64), numbers.sound & possible, problem)
+
+
+def _unit_hint(value: float) -> str:
+    """What a time beyond the year 9999, or before the year 1, may be."""
+    for limit, unit, ratio in _SHORTER_THAN_SECONDS:
+        if abs(value) < limit:
+            return f", which is not in the years 1 to 9999: {unit}? Divide them by {ratio}"
+    return ", which is not in the years 1 to 9999: nanoseconds? Divide them by 10**9"
+
+
+def _from_datetimes(series: "pd.Series[Any]", name: str) -> _Column:
+    import pandas as pd
+
+    if isinstance(series.dtype, pd.DatetimeTZDtype):
+        series = series.dt.tz_convert("UTC").dt.tz_localize(None)
+    seconds = series.to_numpy().astype("datetime64[s]").astype(np.int64)
+    return _Column(seconds, series.notna().to_numpy(dtype=bool), lambda _: f"the time in column {name!r} is missing")
+
+
+def _from_dates(series: "pd.Series[Any]", name: str) -> _Column:
+    """As `_seconds`, from a column of objects that has datetimes or dates in it, and should have nothing else."""
+    missing = series.isna().to_numpy(dtype=bool)
+    seconds = np.zeros(len(series), np.int64)
+    sound = np.zeros(len(series), dtype=bool)
+    for row, cell in enumerate(series):
+        if not missing[row] and isinstance(cell, date | np.datetime64):
+            seconds[row], sound[row] = _seconds_of(cell), True
+    return _Column(
+        seconds, sound, lambda row: f"expected a datetime in column {name!r}, got {_shown_cell(series, row)}"
+    )
+
+
+def _seconds_of(time: date | np.datetime64) -> int:
+    if isinstance(time, np.datetime64):
+        return int(time.astype("datetime64[s]").astype(np.int64))
+    return calendar.timegm(time.utctimetuple() if isinstance(time, datetime) else time.timetuple())
 
 
 _CHECKS = {"user": _ids, "item": _ids, "rating": _numbers, "weight": _weights, "timestamp": _seconds}

@@ -64,6 +64,14 @@ def test_folds_are_a_sequence(make, rows):
             folds[index]
 
 
+def test_a_fold_has_a_whole_number(make):
+    folds = k_fold(make([0, 1, 0]), 3)
+    assert folds[np.int64(1)].test.fingerprint() == folds[1].test.fingerprint()
+    for index in (1.0, "1", None):
+        with pytest.raises(TypeError, match="integer"):
+            folds[index]
+
+
 def test_as_many_folds_as_rows(make, rows):
     assert sorted(rows(test)[0] for _, test in k_fold(make([0, 1, 0, 0]), 4)) == [0, 1, 2, 3]
     with pytest.raises(DataError, match=r"5 folds can't be made of .*: every fold takes a row"):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tfrec.data import DataError, Interactions, temporal_split
+from tfrec.data import DataError, Interactions, temporal_split, time_window
 
 SHARES = st.floats(0.01, 0.99)
 NOON = 978_350_400  # 2001-01-01 12:00 UTC
@@ -115,17 +115,33 @@ def test_a_share_is_the_same_as_its_date(make, rows):
 
 
 @pytest.mark.parametrize(
-    "date", ["yesterday", "", "2001-13-01", "978350400", True, float("nan"), float("inf"), pd.NaT, [NOON],
-             np.datetime64("NaT"), dt.timedelta(1), 1j]
-)  # fmt: skip
+    "date",
+    ["yesterday", "", "2001-13-01", "978350400", float("nan"), float("inf"), pd.NaT, np.datetime64("NaT"), 10**30],
+)
 def test_dates_that_are_none(make, date):
     with pytest.raises(ValueError, match="temporal_split: expected date to be Unix seconds, a date, a datetime or one"):
         temporal_split(make([0, 0], [1, 2]), date=date)
 
 
+@pytest.mark.parametrize("date", [True, [NOON], dt.timedelta(1), 1j])
+def test_what_is_no_kind_of_date(make, date):
+    with pytest.raises(TypeError, match=r"temporal_split: expected date to be .* a (bool|list|timedelta|complex)$"):
+        temporal_split(make([0, 0], [1, 2]), date=date)
+
+
+@pytest.mark.parametrize("date", [
+    np.datetime64("1970-01"), np.datetime64("1970"), np.datetime64(-1, "ns"), pd.Timestamp(-1), np.datetime64(0, "W"),
+    dt.datetime(1969, 12, 31, 23, 59, 59, 999_999), -0.5,
+], ids=repr)  # fmt: skip
+def test_the_same_dates_as_for_a_window(make, rows, date):
+    data = make([0, 1, 2], [-1, 0, 1])
+    assert rows(temporal_split(data, date=date).test) == [1, 2]
+    assert time_window(data, start=date).data.timestamp.tolist() == [0, 1]
+
+
 @pytest.mark.parametrize(("date", "problem"), [
     ("2001-01-01", "nothing to test on: all rows of .* are before '2001-01-01'"),
-    (10**30, "nothing to test on: all rows of .* are before 10{30}"),
+    (10**15, "nothing to test on: all rows of .* are before 10{15}"),
     (1, "nothing to train on: all rows of .* are at or after 1"),
 ])  # fmt: skip
 def test_dates_with_no_rows_on_one_side(make, date, problem):

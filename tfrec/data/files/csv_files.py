@@ -3,12 +3,13 @@
 import gzip
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tfrec.data.errors import DataError, DataNotFoundError, RowError
+from tfrec.data.errors import DataError, RowError
 from tfrec.data.files.csv_records import CsvFile
 from tfrec.data.files.csv_stream import read_sound_csv
+from tfrec.data.files.local_file import local_file
 from tfrec.data.malformed import MalformedRows, OnError
 from tfrec.data.tables import present_columns, read_columns
 
@@ -23,20 +24,42 @@ def read_csv(
     on_error: OnError,
 ) -> dict[str, Any]:
     """The arguments of `Interactions` from a file; see `Interactions.from_csv`."""
-    if len(sep) != 1:
-        raise ValueError(f"from_csv: expected sep to be one character, got {sep!r}")
-    malformed = MalformedRows(os.fspath(path), on_error)
-    if not os.path.isfile(path):
-        raise DataNotFoundError(f"{os.fspath(path)}: there is no such file")
-    file = CsvFile(os.fspath(path), sep, None if header is None else list(header), encoding)
+    _check_layout(sep, header, encoding)
+    source = local_file(path, "from_csv")
+    malformed = MalformedRows(source, on_error)
+    file = CsvFile(source, sep, None if header is None else list(header), encoding)
     try:
         columns = file.column_names()
         present = _present(file, names, columns)
         return read_sound_csv(file, columns, present) or _read_with_care(file, columns, present, malformed)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(f"{file.path}: the compressed file is damaged or cut off ({error})") from None
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise DataError(f"{file.path}: not {encoding} text ({error}): pass the file's encoding") from None
+
+
+def _check_layout(sep: str, header: Sequence[str] | None, encoding: str) -> None:
+    if not isinstance(sep, str) or len(sep) != 1:
+        raise ValueError(f"from_csv: expected sep to be one character, got {sep!r}")
+    if sep in '"\r\n\0':
+        raise ValueError(f"from_csv: expected sep to be another character than a quote or a line break, got {sep!r}")
+    if header is not None and (
+        isinstance(header, str | bytes)
+        or not isinstance(header, Iterable)
+        or not all(isinstance(name, str) for name in header)
+    ):
+        raise TypeError(
+            'from_csv: expected header to be the names of all columns, such as ["user", "item"], or None if they are '
+            f"in the file's first line; got {header!r}"
+        )
+    if not isinstance(encoding, str):
+        raise TypeError(f'from_csv: expected encoding to be a name, such as "utf-8", got {encoding!r}')
+    try:
+        "".encode(encoding)  # a look-up alone would find codecs that aren't for text
+    except (LookupError, ValueError):
+        raise ValueError(
+            f'from_csv: expected a text encoding, such as "utf-8" or "latin-1", got {encoding!r}'
+        ) from None
 
 
 def _present(file: CsvFile, names: Mapping[str, str | None], columns: Sequence[str]) -> dict[str, str]:

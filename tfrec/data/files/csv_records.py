@@ -1,10 +1,14 @@
 """The records of a delimited text file, one by one: slow, but it knows where each of them begins."""
 
+import codecs
 import csv
 import gzip
+import io
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from typing import IO, TYPE_CHECKING, TextIO
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING, Any, TextIO
 
 from tfrec.data.errors import DataError
 from tfrec.data.malformed import MalformedRows
@@ -12,28 +16,42 @@ from tfrec.data.malformed import MalformedRows
 if TYPE_CHECKING:
     import pandas as pd
 
+LONGEST_FIELD = 1 << 24
+"""Characters in a field: so that a quote that is never closed doesn't fill the memory with the rest of a file."""
+
+_GZIP = b"\x1f\x8b"
+
 
 class CsvFile:
     """A delimited file, and how its fields are told apart.
 
     Args:
-        path: The file; gzipped if its name ends in ``.gz``.
+        path: The file, gzipped or not: its first bytes tell.
         sep: The one character between fields.
         header: The names of the columns, or None if the first line has them.
-        encoding: The file's encoding.
+        encoding: The file's encoding. One byte order mark of UTF-8 is passed over.
     """
 
     def __init__(self, path: str, sep: str, header: list[str] | None, encoding: str) -> None:
         self.path = path
         self.sep = sep
         self.header = header
-        self.encoding = "utf-8-sig" if encoding.lower() in ("utf-8", "utf8") else encoding
+        self.encoding = codecs.lookup(encoding).name.removesuffix("-sig")
 
     def open(self) -> IO[bytes]:
-        """The content, unpacked."""
-        if self.path.endswith(".gz"):
-            return gzip.open(self.path, "rb")  # type: ignore[return-value]  # a file as good as any
-        return open(self.path, "rb")
+        """The content, unpacked and without a byte order mark of UTF-8."""
+        with open(self.path, "rb") as raw:
+            packed = raw.read(len(_GZIP)) == _GZIP
+        # The ending isn't asked: browsers unpack some files and keep the name.
+        opener: Any = gzip.open if packed else open
+        stream: IO[bytes] = opener(self.path, "rb")
+        try:
+            if self.encoding != "utf-8" or stream.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
+                stream.seek(0)
+        except BaseException:
+            stream.close()
+            raise
+        return stream
 
     def column_names(self) -> list[str]:
         """The names of all columns.
@@ -43,7 +61,7 @@ class CsvFile:
         """
         if self.header is not None:
             return self.header
-        with self._open_text() as file:
+        with _long_fields(), self._open_text() as file:
             for line, fields in self._records(_Lines(file), MalformedRows(self.path)):
                 self._refuse_undecodable(line, fields)
                 return fields
@@ -62,7 +80,7 @@ class CsvFile:
         positions = [columns.index(name) for name in wanted]
         cells: list[list[str | None]] = [[] for _ in wanted]
         lines: list[int] = []
-        with self._open_text() as file:
+        with _long_fields(), self._open_text() as file:
             records = self._records(_Lines(file), malformed)
             if self.header is None:
                 next(records, None)
@@ -82,9 +100,7 @@ class CsvFile:
         if len(fields) > n_columns:
             return f"expected {n_columns} fields, found {len(fields)}"
         if any("\udc80" <= character <= "\udcff" for field in fields for character in field if not field.isascii()):
-            return (
-                f'not {self.encoding.removesuffix("-sig")} text: pass the file\'s encoding, such as encoding="latin-1"'
-            )
+            return f'not {self.encoding} text: pass the file\'s encoding, such as encoding="latin-1"'
         return None
 
     def _refuse_undecodable(self, line: int, fields: Sequence[str]) -> None:
@@ -101,7 +117,7 @@ class CsvFile:
             except StopIteration:
                 return
             except csv.Error as error:
-                malformed.add(lines.begins, f"{error} (a quote that is never closed?)")
+                malformed.add(lines.begins, _quote_problem(error))
                 lines.reject()
                 reader = csv.reader(lines, delimiter=self.sep, strict=True)
                 continue
@@ -112,9 +128,38 @@ class CsvFile:
 
     def _open_text(self) -> TextIO:
         """The content as text, with surrogates for what isn't text in its encoding."""
-        if self.path.endswith(".gz"):
-            return gzip.open(self.path, "rt", encoding=self.encoding, errors="surrogateescape", newline="")
-        return open(self.path, encoding=self.encoding, errors="surrogateescape", newline="")
+        return io.TextIOWrapper(self.open(), encoding=self.encoding, errors="surrogateescape", newline="")
+
+
+def _quote_problem(error: csv.Error) -> str:
+    if "field limit" in str(error):
+        return f"a field of more than {csv.field_size_limit():,} characters"
+    return f"{error} (a quote that is never closed?)"
+
+
+class _Limit:
+    """How many readers need long fields, in all threads, and what the limit was before the first of them."""
+
+    lock = threading.Lock()
+    readers = 0
+    before = 0
+
+
+@contextmanager
+def _long_fields() -> Iterator[None]:
+    """The limit of the csv module belongs to the whole process: it is raised, and put back by the last reader."""
+    with _Limit.lock:
+        if not _Limit.readers:
+            _Limit.before = csv.field_size_limit()
+            csv.field_size_limit(max(_Limit.before, LONGEST_FIELD))
+        _Limit.readers += 1
+    try:
+        yield
+    finally:
+        with _Limit.lock:
+            _Limit.readers -= 1
+            if not _Limit.readers:
+                csv.field_size_limit(_Limit.before)
 
 
 class _Lines:

@@ -15,7 +15,7 @@ from tfrec.data.files.watched import WatchedStream
 from tfrec.data.tables import convert_columns
 
 _ROWS = 1 << 19  # rows at a time: more would not be faster, only larger
-_ASCII_BASED = {codecs.lookup(name).name for name in ("ascii", "utf-8", "utf-8-sig", "latin-1", "cp1252", "iso8859-15")}
+_ASCII_BASED = {codecs.lookup(name).name for name in ("ascii", "utf-8", "latin-1", "cp1252", "iso8859-15")}
 _FIRST = 1000  # rows that show at little cost what the ids are like
 
 
@@ -30,7 +30,7 @@ def read_sound_csv(file: CsvFile, columns: Sequence[str], present: Mapping[str, 
         columns: The names of all its columns.
         present: The columns by role.
     """
-    if codecs.lookup(file.encoding).name not in _ASCII_BASED or not file.sep.isascii() or file.sep in '"\r\n':
+    if file.encoding not in _ASCII_BASED or not file.sep.isascii():
         return None
     return _try(file, columns, present, as_numbers=True) or _try(file, columns, present, as_numbers=False)
 
@@ -94,6 +94,8 @@ def _read(reader: Any, present: Mapping[str, str], stream: WatchedStream, as_num
     if not sum(map(len, parts["user"])):
         raise ValueError("no rows")
     fields: dict[str, Any] = {role: np.concatenate(parts.pop(role)) for role in list(parts)}
+    for values in fields.values():
+        values.setflags(write=False)  # and so are the views that pandas makes of it
     numbers = pd.DataFrame({role: values for role, values in fields.items() if role not in encoders}, copy=False)
     fields.update(convert_columns(numbers, {role: role for role in numbers.columns}))
     for role, encoder in encoders.items():

@@ -46,6 +46,12 @@ def words_of(ids: Sequence[bytes]) -> Words:
     return np.array(ids, f"S{8 * n_words}").view("<u8").reshape(len(ids), n_words).astype(np.uint64, copy=False)
 
 
+def texts_of(words: Words) -> list[str]:
+    """The ids that rows of words stand for."""
+    bytewise = words.astype("<u8", copy=False).view(f"S{8 * words.shape[1]}")
+    return [text.decode("utf-8") for text in bytewise.ravel().tolist()]
+
+
 def _n_words(n_bytes: int) -> int:
     return -(-n_bytes // 8)
 
@@ -59,7 +65,7 @@ class IdColumn:
 
     def add(self, words: Words) -> None:
         """Append a block of rows."""
-        rows, codes = _first_rows(words)
+        rows, codes = distinct_rows(words)
         self._codes.append(codes)
         self._distinct.append(words[rows])
 
@@ -71,14 +77,13 @@ class IdColumn:
         ends = np.cumsum(sizes, dtype=np.int64)
         for words, end in zip(self._distinct, ends, strict=True):
             joined[end - len(words) : end, : words.shape[1]] = words
-        rows, codes = _first_rows(joined)
+        rows, codes = distinct_rows(joined)
         blocks = zip(self._codes, sizes, ends, strict=True)
         rowwise = [codes[end - size : end][block] for block, size, end in blocks]
-        texts = joined[rows].astype("<u8", copy=False).view(f"S{8 * widest}").ravel().tolist()
-        return np.concatenate(rowwise) if rowwise else codes, [text.decode("utf-8") for text in texts]
+        return np.concatenate(rowwise) if rowwise else codes, texts_of(joined[rows])
 
 
-def _first_rows(words: Words) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
+def distinct_rows(words: Words) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
     """The first row of each distinct id, and for every row its id's place among those."""
     import pandas as pd
 
@@ -100,7 +105,7 @@ def _hashed(words: Words) -> npt.NDArray[np.uint64]:
 
 
 def _first_rows_by_value(words: Words) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
-    """As `_first_rows`, for words of which two have the same hash."""
+    """As `distinct_rows`, for words of which two have the same hash."""
     position: dict[Any, int] = {}
     values = [row.tobytes() for row in words]
     codes = np.fromiter((position.setdefault(value, len(position)) for value in values), np.int32, len(values))

@@ -63,6 +63,14 @@ def read_item_lists(file: Location, *, on_error: OnError) -> ItemLists:
     return ItemLists(listed, np.repeat(listed, sizes - 1), numbers[is_item], malformed.count, content.endswith(b"\n"))
 
 
+def find_line(file: Location, number: int, place: slice) -> int:
+    """The first line, counted from 1, that has a number among these fields; 0 if none has."""
+    for line_number, line in enumerate(read_bytes(file).split(b"\n"), start=1):
+        if any(text.isdigit() and int(text) == number for text in line.split()[place]):
+            return line_number
+    return 0
+
+
 def _parse(content: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
     """All numbers, and how many are on each line that isn't blank; None unless there is nothing but small numbers."""
     characters = np.frombuffer(content, np.uint8)

@@ -72,13 +72,14 @@ def first_lines(file: Location, n: int) -> list[str]:
         DataError: As `line_blocks`; or if the file is empty.
     """
     lines: list[str] = []
-    for part in line_blocks(file, block=1 << 16, progress=False):
-        lines += [line.decode("utf-8", errors="replace") for _, line in part.lines()]
-        if len(lines) >= n:
-            break
+    for part in line_blocks(file, progress=False):
+        for _, line in part.lines():
+            lines.append(line.decode("utf-8", errors="replace"))
+            if len(lines) == n:
+                return lines
     if not lines:
         raise DataError(f"{file}: the file is empty")
-    return lines[:n]
+    return lines
 
 
 def _skipped(part: LineBlock, skip: int) -> Iterator[LineBlock]:

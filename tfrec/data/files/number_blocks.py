@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tfrec.data.files.line_blocks import LineBlock
 from tfrec.data.files.number_files import Column, joined, parse_sound_numbers
-from tfrec.data.malformed import MalformedRows
+from tfrec.data.malformed import MalformedRows, shown
 
 _FEW_LINES = 64
 _WHOLE = re.compile(r"\s*\+?[0-9]{1,4000}\s*", re.ASCII)
@@ -87,7 +87,7 @@ def _problem(line: str, separator: str, columns: Sequence[Column]) -> str | None
     for column, field in zip(columns, fields, strict=True):
         if not _fits(field, column):
             steps = "" if column.step == 1 else f" in steps of {column.step}"
-            return f"expected {column.name} to be in {column.lowest} … {column.highest}{steps}, found {field!r}"
+            return f"expected {column.name} to be in {column.lowest} … {column.highest}{steps}, found {shown(field)}"
     return None
 
 

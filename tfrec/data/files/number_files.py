@@ -1,6 +1,7 @@
 """Files of numbers, read as one stream by pandas' C engine, and checked for what pandas lets pass."""
 
 import csv
+import lzma
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -13,6 +14,9 @@ from tfrec.data.files.sources import Location
 from tfrec.data.files.watched import WatchedStream
 
 _ROWS = 1 << 19  # rows at a time: more would not be faster, only larger
+
+UNPACKING_ERRORS = (EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, RuntimeError)
+"""What `zipfile` raises for damaged content; and RuntimeError if that is encrypted, or packed by an unknown method."""
 
 
 class Column(NamedTuple):
@@ -50,7 +54,7 @@ def read_sound_numbers(
             if header is not None and stream.readline().rstrip() != header.encode():
                 return None
             return parse_sound_numbers(stream, separator, columns)
-    except (OSError, EOFError, zipfile.BadZipFile, zlib.error):
+    except (OSError, *UNPACKING_ERRORS):
         return None
 
 

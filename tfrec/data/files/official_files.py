@@ -1,15 +1,13 @@
 """The text files of published data sets: read at pandas' speed, strictly, with errors that name the line."""
 
 import csv
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from tfrec.data.errors import DataError, DataNotFoundError
 from tfrec.data.files.line_blocks import LineBlock, line_blocks
 from tfrec.data.files.number_blocks import NumberRows
-from tfrec.data.files.number_files import Column, Numbers, read_sound_numbers
+from tfrec.data.files.number_files import UNPACKING_ERRORS, Column, Numbers, read_sound_numbers
 from tfrec.data.files.sources import Location
 from tfrec.data.malformed import MalformedRows, OnError
 
@@ -60,17 +58,23 @@ def read_bytes(file: Location) -> bytes:
 
     Raises:
         DataNotFoundError: If there is no such file.
-        DataError: If it is empty, or damaged within its zip.
+        DataError: If it is empty, or damaged, encrypted or packed by an unknown method within its zip.
     """
     if not file.is_file():
         raise DataNotFoundError(f"{file}: there is no such file")
     try:
         content = file.read_bytes()
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DataError(f"{file}: the zip is damaged ({error}): fetch it again") from None
+    except UNPACKING_ERRORS as error:
+        raise _not_unpacked(file, error) from None
     if not content.strip():
         raise DataError(f"{file}: the file is empty")
     return content
+
+
+def _not_unpacked(file: Location, error: Exception) -> DataError:
+    if isinstance(error, RuntimeError):  # the zip may be sound
+        return DataError(f"{file}: cannot be unpacked ({error}): unpack the zip, and pass the folder")
+    return DataError(f"{file}: the zip is damaged ({error}): fetch it again")
 
 
 def read_numbers(
@@ -124,7 +128,7 @@ def _blocks(file: Location, layout: TextFile) -> Iterator[LineBlock]:
     Raises:
         DataError: If the header is another, or there is nothing below it.
     """
-    blocks = line_blocks(file, block=_BLOCK)
+    blocks = _unpacked(file)
     first = next(blocks, LineBlock(1, b""))
     if layout.header is not None:
         line, _, content = first.content.partition(b"\n")
@@ -139,6 +143,13 @@ def _blocks(file: Location, layout: TextFile) -> Iterator[LineBlock]:
     if more is not None:
         yield more
         yield from blocks
+
+
+def _unpacked(file: Location) -> Iterator[LineBlock]:
+    try:
+        yield from line_blocks(file, block=_BLOCK)
+    except UNPACKING_ERRORS as error:
+        raise _not_unpacked(file, error) from None
 
 
 def read_lines(

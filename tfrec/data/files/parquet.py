@@ -4,7 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tfrec.data.errors import DataError, DataNotFoundError
+from tfrec.data.errors import DataError
+from tfrec.data.files.local_file import local_file
 from tfrec.data.malformed import OnError
 from tfrec.data.tables import present_columns, read_frame
 
@@ -14,9 +15,7 @@ if TYPE_CHECKING:
 
 def read_parquet(path: str | os.PathLike[str], names: Mapping[str, str | None], on_error: OnError) -> dict[str, Any]:
     """The arguments of `Interactions` from a file; see `Interactions.from_parquet`."""
-    file = os.fspath(path)
-    if not os.path.isfile(file):
-        raise DataNotFoundError(f"{file}: there is no such file")
+    file = local_file(path, "from_parquet")
     frame = _read(file, names)
     if not len(frame):
         raise DataError(f"{file}: expected interactions, found no rows")
@@ -42,4 +41,4 @@ def _read(file: str, names: Mapping[str, str | None]) -> "pd.DataFrame":
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{file}: not a Parquet file, or damaged ({reason})") from None
-    return table.to_pandas(integer_object_nulls=True)
+    return table.to_pandas(integer_object_nulls=True, date_as_object=False)

@@ -1,5 +1,6 @@
 """Text files with quoted fields: escaped quotes and line breaks inside them, and NULL without quotes."""
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -88,7 +89,7 @@ def read_records(file: Location, dialect: Dialect, header: Sequence[str], malfor
 def _decoded(file: Location, encoding: str) -> str:
     content = read_bytes(file)
     try:
-        return content.decode(encoding).removeprefix("\ufeff")
+        return content.removeprefix(codecs.BOM_UTF8).decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(f"{file}:{line}: not {encoding} text") from None

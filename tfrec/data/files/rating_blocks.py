@@ -1,31 +1,29 @@
 """Ratings in large text files, one a line: read block by block, so that the memory goes to the columns alone.
 
-A block in which every line is as it should be takes a fast path: pandas' C engine, or a search for just the fields that
-are needed. Any other block is read again line by line, by the Python code that can say what is wrong, and where.
+A block of a CSV in which every line is plain takes a fast path, a column at a time. Any other block is read line by
+line, by the Python code that can say what is wrong, and where; both come to the same verdict on any line.
 """
 
 import csv
 import json
 import re
-import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, NamedTuple
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tfrec.data.columns import id_problem
 from tfrec.data.errors import DataError
-from tfrec.data.files.id_words import LONGEST, IdColumn, Words, words_in, words_of
+from tfrec.data.files.id_words import LONGEST, IdColumn, Words, distinct_rows, texts_of, words_in, words_of
 from tfrec.data.files.line_blocks import LineBlock, line_blocks
 from tfrec.data.files.sources import Location
 from tfrec.data.malformed import MalformedRows, OnError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 _FURTHEST = 2**62  # of a time: far from where int64 ends
+_NUMBER = re.compile(r"\s*[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,9})?\s*", re.ASCII)
+_LONGEST_NUMBER = 64  # characters of a time
 
 
 class RatingFields(NamedTuple):
@@ -58,6 +56,9 @@ class _Ratings(NamedTuple):
 def read_json_ratings(file: Location, fields: RatingFields, *, on_error: OnError) -> dict[str, Any]:
     """The columns of `Interactions` from JSON lines, plain or gzipped; other fields are passed over.
 
+    Every line is parsed as JSON, whose standard module is as fast here as a search for the four fields would be. Of a
+    key that is there twice the last counts, as JSON parsers have it.
+
     Args:
         file: The file.
         fields: The names of the fields.
@@ -68,18 +69,16 @@ def read_json_ratings(file: Location, fields: RatingFields, *, on_error: OnError
         DataNotFoundError: If there is no such file.
     """
     malformed = MalformedRows(file, on_error)
-    patterns = _patterns(fields)
-    blocks = (
-        _search_json(block.content, patterns, fields) or _collect(_json_rows(block, fields, malformed))
-        for block in line_blocks(file)
-    )
+    blocks = (_collect(_json_rows(block, fields, malformed)) for block in line_blocks(file))
     return _joined(file, blocks, malformed)
 
 
 def read_csv_ratings(
     file: Location, columns: Sequence[str], fields: RatingFields, *, header: bool, on_error: OnError
 ) -> dict[str, Any]:
-    """The columns of `Interactions` from comma-separated lines without quotes, plain or gzipped.
+    """The columns of `Interactions` from comma-separated lines, plain or gzipped; no field goes over a line's end.
+
+    What a line says doesn't depend on the others: the fast path takes only what `_csv_row` would take alike.
 
     Args:
         file: The file.
@@ -137,38 +136,6 @@ def _collect(rows: Iterable[_Row]) -> _Ratings:
 # JSON lines
 
 
-def _patterns(fields: RatingFields) -> list[re.Pattern[bytes]]:
-    """What a field looks like in a line. Within a text a quote has a backslash before it, so no text looks like one."""
-    text, rating, whole = rb'"([ !#-\[\]-~]{1,64})"', rb"([0-9](?:\.[0-9]{1,9})?)", rb"(-?[0-9]{1,15})"
-    values = (text, text, rating, whole)
-    return [
-        re.compile(b'"' + re.escape(name.encode()) + rb'": ?' + value + rb"\s*[,}]")
-        for name, value in zip(fields[:4], values, strict=True)
-    ]
-
-
-def _search_json(content: bytes, patterns: list[re.Pattern[bytes]], fields: RatingFields) -> _Ratings | None:
-    """The rows, or None unless every line has the four fields: parsing the review texts would take most of the time."""
-    find_user, find_item, find_rating, find_time = (pattern.search for pattern in patterns)
-    users, items, ratings, times = [], [], [], []
-    for line in content.split(b"\n"):
-        if not line:
-            continue
-        user, item, rating, time = find_user(line), find_item(line), find_rating(line), find_time(line)
-        if not (user and item and rating and time and line[:1] == b"{" and line[-1:] == b"}"):
-            return None
-        users.append(user[1])
-        items.append(item[1])
-        ratings.append(rating[1])
-        times.append(time[1])
-    if not users:
-        return None
-    numbers = np.array(ratings).astype(np.float32)
-    if not ((numbers >= fields.lowest) & (numbers <= fields.highest)).all():
-        return None
-    return _Ratings(words_of(users), words_of(items), numbers, np.array(times).astype(np.int64))
-
-
 def _json_rows(block: LineBlock, fields: RatingFields, malformed: MalformedRows) -> Iterator[_Row]:
     for number, line in block.lines():
         try:
@@ -179,8 +146,8 @@ def _json_rows(block: LineBlock, fields: RatingFields, malformed: MalformedRows)
 
 def _json_row(line: bytes, fields: RatingFields) -> _Row:
     try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
+        record = json.loads(_decoded(line))
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"not a line of JSON ({error}): {_shown(line)}") from None
     missing = [name for name in fields[:4] if not isinstance(record, dict) or name not in record]
     if missing:
@@ -191,31 +158,34 @@ def _json_row(line: bytes, fields: RatingFields) -> _Row:
         raise ValueError(f"expected {fields.rating} to be a number, found {rating!r}")
     if isinstance(timestamp, bool) or not isinstance(timestamp, int):
         raise ValueError(f"expected {fields.timestamp} to be a whole number, found {timestamp!r}")
-    return _checked(_Row(user, item, rating, timestamp), fields)
+    _check_id(fields.user, user)
+    _check_id(fields.item, item)
+    return _Row(user, item, _checked_rating(rating, fields), _checked_time(timestamp, fields))
 
 
 # Comma-separated lines
 
 
 def _parse_csv(content: bytes, columns: Sequence[str], fields: RatingFields) -> _Ratings | None:
-    """The rows, or None unless every line is well-formed."""
-    bounds = _field_bounds(content.rstrip(b"\r\n") + b"\n", len(columns))
-    numbers = None if bounds is None or b"\0" in content else _parse_numbers(content, columns, fields)
-    if bounds is None or numbers is None or len(numbers) != len(bounds):
+    """The rows, or None unless every line is plain: without quotes, and its time nothing but digits."""
+    if b'"' in content or b"\0" in content or not content.endswith(b"\n") or not _is_utf8(content):
         return None
-    user, item = (
-        words_in(content, bounds[:, position] + 1, bounds[:, position + 1])
-        for position in (columns.index(fields.user), columns.index(fields.item))
-    )
-    rating, timestamp = numbers[fields.rating].to_numpy(), numbers[fields.timestamp].to_numpy()
-    sound = (rating >= fields.lowest) & (rating <= fields.highest) & (np.abs(timestamp) <= _FURTHEST)
-    if user is None or item is None or not sound.all() or not _is_utf8(content):
+    content = content.rstrip(b"\r\n") + b"\n"
+    bounds = _field_bounds(content, len(columns))
+    if bounds is None:
         return None
-    return _Ratings(user, item, rating, timestamp)
+    starts, ends = bounds
+    positions = [columns.index(name) for name in fields[:4]]
+    cells = [words_in(content, starts[:, position], ends[:, position]) for position in positions]
+    user, item, rating, time = cells
+    if user is None or item is None or rating is None or time is None:
+        return None
+    ratings, times = _ratings_of(rating, fields), _times_of(time)
+    return None if ratings is None or times is None else _Ratings(user, item, ratings, times)
 
 
-def _field_bounds(content: bytes, n_fields: int) -> npt.NDArray[np.int64] | None:
-    """Where separators around fields are, int64 [n_lines, n_fields + 1]; None unless all lines have ``n_fields``."""
+def _field_bounds(content: bytes, n_fields: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None:
+    """Where fields start and end, int64 [n_lines, n_fields] each; None unless all lines have ``n_fields``."""
     characters = np.frombuffer(content, np.uint8)
     places = np.flatnonzero((characters == ord(",")) | (characters == ord("\n")))
     if len(places) % n_fields:
@@ -223,27 +193,34 @@ def _field_bounds(content: bytes, n_fields: int) -> npt.NDArray[np.int64] | None
     ends = places.reshape(-1, n_fields)
     if (characters[ends[:, :-1]] != ord(",")).any() or (characters[ends[:, -1]] != ord("\n")).any():
         return None
-    return np.column_stack([np.append(-1, ends[:-1, -1]), ends])
+    starts = np.append(0, places[:-1] + 1).reshape(ends.shape)
+    ends[:, -1] -= characters[ends[:, -1] - 1] == ord("\r")
+    return starts, ends
 
 
-def _parse_numbers(content: bytes, columns: Sequence[str], fields: RatingFields) -> "pd.DataFrame | None":
-    import pandas as pd
-
+def _ratings_of(words: Words, fields: RatingFields) -> npt.NDArray[np.float32] | None:
+    """The ratings of cells, of which few are different; None if one is malformed."""
+    rows, codes = distinct_rows(words)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            return pd.read_csv(
-                BytesIO(content),
-                header=None,
-                names=list(columns),
-                index_col=False,
-                usecols=[fields.rating, fields.timestamp],
-                dtype={fields.rating: "float32", fields.timestamp: "int64"},
-                na_filter=False,
-                quoting=csv.QUOTE_NONE,
-            )
-    except (ValueError, OverflowError, pd.errors.ParserWarning):
+        values = [_rating_in(text, fields) for text in texts_of(words[rows])]
+    except ValueError:
         return None
+    return np.array(values, np.float32)[codes]
+
+
+def _times_of(words: Words) -> npt.NDArray[np.int64] | None:
+    """The numbers of cells of up to 16 digits; None if there is anything else in one."""
+    characters = words.astype("<u8", copy=False).view(np.uint8)
+    if characters.shape[1] > 16:
+        return None
+    times = np.zeros(len(words), np.int64)
+    for column in characters.T:
+        digits = column - np.uint8(ord("0"))
+        inside = column > 0
+        if (digits[inside] > 9).any():
+            return None
+        times = np.where(inside, 10 * times + digits, times)
+    return times
 
 
 def _is_utf8(content: bytes) -> bool:
@@ -260,45 +237,89 @@ def _csv_rows(
     block: LineBlock, columns: Sequence[str], fields: RatingFields, malformed: MalformedRows
 ) -> Iterator[_Row]:
     positions = [columns.index(name) for name in fields[:4]]
+    end = block.number + block.content.count(b"\n")  # the number of a line that isn't ended
     for number, line in block.lines():
         try:
+            if number == end:
+                raise ValueError(
+                    f"the file is cut off: its last line has no line break: {_shown(line)}; fetch it again, or end the "
+                    "line if it is whole"
+                )
             yield _csv_row(line, columns, positions, fields)
         except ValueError as error:
             malformed.add(number, str(error))
 
 
 def _csv_row(line: bytes, columns: Sequence[str], positions: list[int], fields: RatingFields) -> _Row:
-    try:
-        cells = line.decode("utf-8").split(",")
-    except UnicodeDecodeError:
-        raise ValueError(f"not UTF-8 text: {_shown(line)}") from None
+    cells = _cells(line)
     if len(cells) != len(columns):
         raise ValueError(f"expected {len(columns)} fields ({', '.join(columns)}), found {len(cells)}: {_shown(line)}")
     user, item, rating, timestamp = (cells[position] for position in positions)
+    _check_id(fields.user, user)
+    _check_id(fields.item, item)
+    return _Row(user, item, _rating_in(rating, fields), _time_in(timestamp, fields))
+
+
+def _cells(line: bytes) -> list[str]:
+    """The fields of a line; a quoted one without its quotes."""
+    text = _decoded(line)
+    if '"' not in text:
+        return text.split(",")
     try:
-        number = float(rating)
-    except ValueError:
-        raise ValueError(f"expected {fields.rating} to be a number, found {rating!r}") from None
-    if not re.fullmatch(r"\s*[+-]?[0-9]{1,30}\s*", timestamp):
-        raise ValueError(f"expected {fields.timestamp} to be a whole number, found {timestamp!r}")
-    return _checked(_Row(user, item, number, int(timestamp)), fields)
+        return next(csv.reader([text], strict=True))
+    except csv.Error as error:
+        raise ValueError(f"quotes that don't stand around a field ({error}): {_shown(line)}") from None
 
 
-def _checked(row: _Row, fields: RatingFields) -> _Row:
-    for name, value in ((fields.user, row.user), (fields.item, row.item)):
-        if not isinstance(value, str):
-            raise ValueError(f"expected {name} to be text, found {value!r}")
-        problem = id_problem(value)
-        if problem is not None:
-            raise ValueError(f"{problem} as {name}")
-        if "\0" in value or len(value.encode()) > LONGEST:
-            raise ValueError(f"expected {name} to have at most {LONGEST} bytes and no NUL, found {value[:80]!r}")
-    if not fields.lowest <= row.rating <= fields.highest:
+def _rating_in(cell: str, fields: RatingFields) -> float:
+    if not _NUMBER.fullmatch(cell):
+        raise ValueError(f"expected {fields.rating} to be a number, found {cell[:80]!r}")
+    return _checked_rating(float(cell), fields)
+
+
+def _time_in(cell: str, fields: RatingFields) -> int:
+    """A whole number, also one that is written as 1.0 or 1e9: some programs do so when they write a file again."""
+    if len(cell) > _LONGEST_NUMBER or not _NUMBER.fullmatch(cell):
+        raise ValueError(f"expected {fields.timestamp} to be a whole number, found {cell[:80]!r}")
+    exact = Decimal(cell.strip())
+    if exact.copy_abs() <= _FURTHEST and exact != int(exact):
+        raise ValueError(f"expected {fields.timestamp} to be a whole number, found {cell!r}")
+    return _checked_time(exact, fields)
+
+
+# Both
+
+
+def _decoded(line: bytes) -> str:
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"not UTF-8 text: {_shown(line)}") from None
+
+
+def _check_id(name: str, value: object) -> None:
+    if isinstance(value, str) and value.isascii() and 0 < len(value) <= LONGEST and "\0" not in value:
+        return  # as nearly all are
+    if not isinstance(value, str):
+        raise ValueError(f"expected {name} to be text, found {value!r}")
+    problem = id_problem(value)
+    if problem is not None:
+        raise ValueError(f"{problem} as {name}")
+    if "\0" in value or len(value.encode()) > LONGEST:
+        raise ValueError(f"expected {name} to have at most {LONGEST} bytes and no NUL, found {value[:80]!r}")
+
+
+def _checked_rating(rating: float, fields: RatingFields) -> float:
+    if not fields.lowest <= rating <= fields.highest:
         bounds = f"{fields.lowest:g} … {fields.highest:g}"
-        raise ValueError(f"expected {fields.rating} to be in {bounds}, found {row.rating:g}")
-    if abs(row.timestamp) > _FURTHEST:
-        raise ValueError(f"expected {fields.timestamp} to be a time, found {row.timestamp}")
-    return row
+        raise ValueError(f"expected {fields.rating} to be in {bounds}, found {str(rating)[:80]}")
+    return float(rating)
+
+
+def _checked_time(time: int | Decimal, fields: RatingFields) -> int:
+    if not -_FURTHEST <= time <= _FURTHEST:
+        raise ValueError(f"expected {fields.timestamp} to be a time, found {str(time)[:80]}")
+    return int(time)
 
 
 def _shown(line: bytes) -> str:

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfrec.data.errors import DataError, DataNotFoundError
-from tfrec.data.files.downloads import ChecksumError, download, is_sound, published_md5, unfinished
+from tfrec.data.files.downloads import ChecksumError, download, problem_of, published_md5, unfinished
 
 Location = Path | zipfile.Path
 """A folder or a file, on disk or inside a zip."""
+
+
+_ENCRYPTED = 0x1  # in a file's flags
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 
 
 @dataclass(frozen=True)
@@ -115,7 +119,7 @@ def fetch(source: Source, path: str | os.PathLike[str] | None = None) -> Path:
         return _in_data_folder(source) or _from_cache(source)
     given = Path(path).expanduser()
     for candidate in (given, *(given / name for name in source.names)):
-        if candidate.is_file() or (candidate / source.main_file).is_file():
+        if _holds(candidate, source):
             return candidate
     raise _not_in(given, source.main_file, source)
 
@@ -148,7 +152,12 @@ def _not_in(path: Path, file: str, source: Source | FileSource) -> DataNotFoundE
 def _in_data_folder(source: Source | FileSource) -> Path | None:
     root = data_folder()
     candidates = [] if root is None else [root / name for name in source.names]
-    return next((candidate for candidate in candidates if candidate.exists()), None)
+    return next((candidate for candidate in candidates if _holds(candidate, source)), None)
+
+
+def _holds(path: Path, source: Source | FileSource) -> bool:
+    """Whether it is a file, or a folder with the data set in it: an empty one must not hide what comes after it."""
+    return path.is_file() or (isinstance(source, Source) and _folder_in(path, source) is not None)
 
 
 def _cached(source: Source | FileSource) -> Path:
@@ -159,7 +168,7 @@ def _from_cache(source: Source | FileSource) -> Path:
     """The file in the cache; fetched if it isn't there or its checksum is wrong."""
     cached = _cached(source)
     try:
-        if is_sound(cached, source.md5):
+        if cached.is_file() and problem_of(cached, source.md5) is None:
             return cached
         if not source.downloadable:
             raise DataNotFoundError(f"{source.title} was not found, and has no automatic download. {_advice(source)}")
@@ -185,6 +194,9 @@ def _advice(source: Source | FileSource) -> str:
         searched = f"TFREC_DATA is {root}, which is not a folder"
     else:
         searched = f"TFREC_DATA is {root}, which holds {'neither ' if ' nor ' in wanted else 'no '}{wanted}"
+        partial = next((name for name in source.names if (root / name).is_dir()), None)
+        if partial is not None and isinstance(source, Source):
+            searched = f"TFREC_DATA is {root}, whose {partial} is without {source.main_file}"
     if isinstance(source, FileSource):
         get, put = source.name, f"put it in a folder {source.folder} and set TFREC_DATA to the folder above it"
     elif source.downloadable:
@@ -195,16 +207,19 @@ def _advice(source: Source | FileSource) -> str:
     if not source.downloadable:
         return f"{searched}. Get {get} from {source.url}, {put}, or pass path="
     cached = _cached(source)
+    state = _state(cached, source.md5)
     return (
-        f"{searched}; the cache is {cache_folder()}{_state(cached)}. On a machine with a network get {get} from "
+        f"{searched}; the cache is {cache_folder()}{state}. On a machine with a network get {get} from "
         f"{source.url}, and put it there as {cached}; or {put}; or pass path="
     )
 
 
-def _state(cached: Path) -> str:
-    if cached.is_file():
-        return f" (its {cached.name} has a wrong checksum)"
-    if unfinished(cached).is_file():
+def _state(cached: Path, md5: str | None) -> str:
+    problem = problem_of(cached, md5) if cached.is_file() else None
+    if problem is not None:
+        return f" (its {cached.name} {problem}: remove it)"
+    beginning = unfinished(cached)
+    if beginning.is_file() and beginning.stat().st_size:
         return f" (it holds the beginning of {cached.name}: the next call continues there)"
     return ""
 
@@ -220,17 +235,40 @@ def opened(path: Path, source: Source) -> Iterator[Location]:
     if path.is_dir():
         yield _within(path, source)
         return
+    if path.suffix != ".zip" and not zipfile.is_zipfile(path):
+        raise DataError(
+            f"{path}: expected the folder of {source.title}, or a zip, got another file: pass the folder, {path.parent}"
+        )
+    with open_zip(path) as archive:
+        yield _within(zipfile.Path(archive), source)
+
+
+def open_zip(path: Path) -> zipfile.ZipFile:
+    """A zip of which every file can be read.
+
+    Raises:
+        DataError: If it is damaged, encrypted, or compressed in a way that Python can't undo.
+    """
     try:
         archive = zipfile.ZipFile(path)
     except zipfile.BadZipFile as error:
         raise DataError(f"{path}: not a zip archive, or cut off ({error}): fetch it again") from None
-    with archive:
-        yield _within(zipfile.Path(archive), source)
+    for info in archive.infolist():
+        problem = "encrypted" if info.flag_bits & _ENCRYPTED else "compressed in an unsupported way"
+        if info.flag_bits & _ENCRYPTED or info.compress_type not in _COMPRESSIONS:
+            archive.close()
+            raise DataError(f"{path}: its {info.filename} is {problem}: unpack the zip, and use the folder")
+    return archive
 
 
 def _within(root: Location, source: Source) -> Location:
-    for name in ("", source.folder, source.inner_folder):
-        folder = root / name if name else root
-        if name is not None and (folder / source.main_file).is_file():
-            return folder
-    raise DataNotFoundError(f"{root}: {source.main_file} of {source.title} is not in it")
+    folder = _folder_in(root, source)
+    if folder is None:
+        raise DataNotFoundError(f"{root}: {source.main_file} of {source.title} is not in it")
+    return folder
+
+
+def _folder_in(root: Location, source: Source) -> Location | None:
+    """The folder with the main file: ``root`` or a folder in it."""
+    folders = [root, *(root / name for name in (source.folder, source.inner_folder) if name is not None)]
+    return next((folder for folder in folders if (folder / source.main_file).is_file()), None)

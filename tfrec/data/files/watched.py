@@ -1,5 +1,6 @@
 """Streams on their way to pandas' C engine, which is lenient about some things."""
 
+import codecs
 import io
 from typing import IO, Any
 
@@ -7,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 _QUOTE, _LF, _CR = ord('"'), ord("\n"), ord("\r")
+_LONG = 4 << 20  # bytes without a separator: less than what any reader takes for a field
 
 
 class WatchedStream(io.RawIOBase):
@@ -22,7 +24,8 @@ class WatchedStream(io.RawIOBase):
         quoted: Whether there was a quote.
         lenient: Whether there was a NUL, which pandas takes for the end of a field; a quote in the middle of a field,
             which it drops; or, where there are no quotes, a carriage return alone, which it takes for the end of a
-            line. It may be True for nothing; then some other reader is asked.
+            line; or a byte order mark at the beginning, which it drops. It is True as well for a field of megabytes,
+            and may be True for nothing; then some other reader is asked.
         padded: Whether a whole number may have been written otherwise than shortest: as 007, +7 or " 7".
         last: The last byte.
     """
@@ -35,6 +38,8 @@ class WatchedStream(io.RawIOBase):
         self._signs = {b"+", b"-", b" ", b"\t", b"\v", b"\f"} - {separator.encode()}
         self._separators = 0
         self._pairs = 0
+        self._unseparated = 0
+        self._head = b""
         self._tail = b"\n"
         self.quoted = False
         self.lenient = False
@@ -64,13 +69,18 @@ class WatchedStream(io.RawIOBase):
                 self.lenient = self.lenient or self._quotes.misplaced
         elif b"\r" in content or self.last == b"\r":
             self.lenient = self.lenient or content.count(b"\r") != content.count(b"\r\n")
-        self._separators += int(np.count_nonzero(separator))
+        count = int(np.count_nonzero(separator))
+        self._separators += count
+        self._unseparated = 0 if count else self._unseparated + len(content)
         if len(self._separator) == 2:
             self._pairs += int(np.count_nonzero(separator[1:] & separator[:-1]))
             self._pairs += self.last + content[:1] == self._separator.encode()
         if self._numbers and not self.padded:
             self.padded = any(sign in content for sign in self._signs) or self._has_leading_zeros(content)
-        self.lenient = self.lenient or b"\0" in content
+        if len(self._head) < len(codecs.BOM_UTF8):
+            self._head = (self._head + content)[: len(codecs.BOM_UTF8)]
+            self.lenient = self.lenient or self._head == codecs.BOM_UTF8
+        self.lenient = self.lenient or b"\0" in content or self._unseparated > _LONG
         self.last = content[-1:]
 
     def _has_leading_zeros(self, content: bytes) -> bool:

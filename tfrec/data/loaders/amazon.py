@@ -60,7 +60,7 @@ def amazon(
     Files may be unpacked, and are looked for in the folder that TFREC_DATA names: in ``amazon/2018/`` (the year), then
     in ``amazon/``, or in ``amazon.zip``; a plain ``C.json`` is taken for 2014's 5-core reviews if its content is that.
     Otherwise the file is downloaded into the cache; its publishers give no checksums, so its length is checked, and a
-    gzip checks itself.
+    gzip checks itself. A CSV whose last line has no line break counts as cut off there.
 
     Every row of the file is a row, in its order: 2018's files have reviews more than once. Ids are the file's, of items
     the ASIN (in 2023 the ``parent_asin``); ratings are 1 to 5 (in 2023 one is 0); times are rounded down to seconds.
@@ -192,7 +192,7 @@ def _check_csv(file: Location, layout: Layout, lines: Sequence[str]) -> list[str
         return names
     if names[0] == "user_id":
         raise DataError(f"{file}:1: the header {lines[0][:80]!r} is of the edition of 2023: pass year=2023")
-    _check_order(file, columns, [line.split(",") for line in lines])
+    _check_order(file, columns, [line.replace('"', "").split(",") for line in lines])
     return columns
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from tfrec.data.errors import DataError, DataNotFoundError
 from tfrec.data.files.rating_blocks import RatingFields
-from tfrec.data.files.sources import FileSource, Location, data_folder, fetch_file
+from tfrec.data.files.sources import FileSource, Location, data_folder, fetch_file, open_zip
 
 _FOLDER = "amazon"
 
@@ -161,13 +161,21 @@ def found(category: str, layout: Layout, path: str | os.PathLike[str] | None) ->
 
     Raises:
         DataNotFoundError: If it is nowhere; the message says what to put where.
-        DataError: If a zip is damaged.
+        DataError: If a zip can't be read; and in place of one that is raised while a downloaded file is in use, to say
+            that this may be removed.
     """
     with ExitStack() as opened:
         if path is None:
             root = data_folder()
             file = None if root is None else _in_folder(root, category, layout, opened)
-            yield file or _downloaded(category, layout)
+            if file is not None:
+                yield file
+                return
+            cached = _downloaded(category, layout)
+            try:
+                yield cached
+            except DataError as error:  # no checksum is known, so this may be the first to see that it is another file
+                raise DataError(f"{error}; to have {cached} downloaded again, remove it") from None
         else:
             yield _given(Path(path).expanduser(), category, layout, opened)
 
@@ -190,11 +198,7 @@ def _in_folder(root: Path, category: str, layout: Layout, opened: ExitStack) -> 
 def _in_zip(path: Path, category: str, layout: Layout, opened: ExitStack) -> Location | None:
     if not path.is_file():
         return None
-    try:
-        archive = opened.enter_context(zipfile.ZipFile(path))
-    except zipfile.BadZipFile as error:
-        raise DataError(f"{path}: not a zip archive, or cut off ({error}): fetch it again") from None
-    return _search(zipfile.Path(archive), category, layout)
+    return _search(zipfile.Path(opened.enter_context(open_zip(path))), category, layout)
 
 
 def _names(category: str, layout: Layout) -> list[str]:

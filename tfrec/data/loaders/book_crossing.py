@@ -100,8 +100,9 @@ def book_crossing(
 
     ``item_titles`` has ``""`` for a book that the books file doesn't describe. ``item_features`` has ``author``,
     ``year`` (float; 0 in the file where it is unknown) and ``publisher``; ``user_features`` has ``location`` and
-    ``age`` (float, with improbable ones as they are). What is NULL, or not described, is NaN. Entities such as
-    ``&amp;`` are resolved and ``\"`` is a quote; letters that the dump itself has spoilt (``ErzÃ?¤hlungen``) stay so.
+    ``age`` (float, with improbable ones as they are). What is NULL, or not described, is NaN; so is a year or an age
+    that is no whole number, such as a publisher's name where a year should be. Entities such as ``&amp;`` are resolved
+    and ``\"`` is a quote; letters that the dump itself has spoilt (``ErzÃ?¤hlungen``) stay so.
 
     Args:
         path: A folder or zip with the files, to use instead of searching.

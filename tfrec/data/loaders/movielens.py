@@ -49,10 +49,13 @@ def movielens(
         name: A name of the table, or the same with ``ml-`` before it.
         path: A folder or zip with the official files, to use instead of searching.
         complete: Insist on the official numbers of rows, so that a truncated file is refused. With False, files of any
-            length are read as they are: a part of the data set, or one of your own in its layout.
+            length are read as they are: a part of the data set, or one of your own in its layout. Ids in these files
+            are numbers: 007 and 7 in the ratings are the same user or movie, whose id is "7"; the other files have to
+            write it so.
         features: Read titles and features; with False the file of ratings is enough.
         on_error: What to do with a malformed row: ``"raise"``, or ``"skip"`` it, count it and warn. A movie whose line
-            was skipped has the title "" and no genre, and a user has missing features.
+            was skipped has the title "" and no genre, and a user has missing features. One that the file says nothing
+            of counts as a malformed row if a skipped one may have been its own, and else is an error even so.
 
     Raises:
         DataNotFoundError: If the files are nowhere and can't be downloaded, or one of them is missing.

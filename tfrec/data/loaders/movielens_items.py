@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from tfrec.data.columns import object_array
 from tfrec.data.errors import DataError
-from tfrec.data.files.official_files import Table, TextFile, read_table
+from tfrec.data.files.official_files import Table, TextFile, read_bytes, read_table
 from tfrec.data.files.sources import Location
 from tfrec.data.loaders.movielens_layouts import MovieLens
 from tfrec.data.malformed import MalformedRows, OnError
@@ -25,35 +25,43 @@ def read_items(
 ) -> tuple[npt.NDArray[np.object_], "pd.DataFrame"]:
     """Titles, object [n]; and features: a bool column for each genre, and the ids elsewhere where they are known.
 
-    A movie whose line was skipped has the title "", no genre and the ids ""; one whose genres are malformed has none.
+    A movie whose line was skipped, be it for its genres, has the title "" and no genre; the ids are those of another
+    file.
     """
     import pandas as pd
 
     malformed = MalformedRows(folder / layout.items.name, on_error)
     table = _rows_of(folder, layout.items, ids, complete, malformed)
-    frame = pd.DataFrame(_read_genres(table, layout, malformed), columns=list(layout.genres))
+    flags, sound = _read_genres(table, layout, malformed)
     malformed.report()
+    titles = [title if kept else "" for title, kept in zip(table.columns[1], sound.tolist(), strict=True)]
+    frame = pd.DataFrame(flags, columns=list(layout.genres))
     if layout.links is not None and (folder / layout.links.name).is_file():
         malformed = MalformedRows(folder / layout.links.name, on_error)
         links = _rows_of(folder, layout.links, ids, complete, malformed)
         malformed.report()
         frame["imdb_id"], frame["tmdb_id"] = links.columns[1:]
-    return object_array(table.columns[1]), frame
+    return object_array(titles), frame
 
 
-def _read_genres(table: Table, layout: MovieLens, malformed: MalformedRows) -> npt.NDArray[np.bool_]:
-    """Which genres each movie has, bool [n, n_genres]."""
+def _read_genres(
+    table: Table, layout: MovieLens, malformed: MalformedRows
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    """Which genres each movie has, bool [n, n_genres]; and whose genres are sound, bool [n]."""
     cells = list(zip(*table.columns[layout.genre_field :], strict=True))
     code = {combination: position for position, combination in enumerate(dict.fromkeys(cells))}  # few are different
     flags = np.zeros((len(code), len(layout.genres)), dtype=bool)
+    sound = np.ones(len(code), dtype=bool)
     for combination, position in code.items():
         try:
             flags[position] = _genre_flags(combination, layout.genres)
         except ValueError as error:
+            sound[position] = False
             for number, found in zip(table.numbers, cells, strict=True):
                 if found == combination and number != _SKIPPED:
                     malformed.add(number, str(error))
-    return flags[[code[combination] for combination in cells]]
+    rows = [code[combination] for combination in cells]
+    return flags[rows], sound[rows]
 
 
 def _genre_flags(cells: Sequence[str], genres: Sequence[str]) -> list[bool]:
@@ -98,9 +106,13 @@ def read_users(
 
 
 def _rows_of(folder: Location, layout: TextFile, ids: Sequence[str], complete: bool, malformed: MalformedRows) -> Table:
-    """The lines that describe the given ids, in their order; empty fields for one that was skipped."""
+    """The lines that describe the given ids, in their order; empty fields for one that was skipped.
+
+    Raises:
+        DataError: If a line is malformed and lines aren't to be skipped, or more ids have no line than were skipped.
+    """
     table = read_table(folder / layout.name, layout, complete=complete, malformed=malformed)
-    listed = table.columns[0]
+    listed, n_skipped = table.columns[0], malformed.count
     if listed == ids:
         return table
     rows = dict(zip(reversed(listed), range(len(listed) - 1, -1, -1), strict=True))  # the first one stays
@@ -109,11 +121,26 @@ def _rows_of(folder: Location, layout: TextFile, ids: Sequence[str], complete: b
             if rows[text] != row:
                 first = table.numbers[rows[text]]
                 malformed.add(table.numbers[row], f"id {text} was on line {first} already")
-    absent = next((text for text in ids if text not in rows), None)
-    if absent is not None and not malformed.count:
-        raise DataError(f"{folder / layout.name}: no line for id {absent}, which the ratings have")
+    absent = [text for text in ids if text not in rows]
+    if len(absent) > n_skipped:
+        skipped = f" ({len(absent):,} ids have none, and {n_skipped:,} lines were skipped)" if n_skipped else ""
+        raise DataError(f"{folder / layout.name}: no line for id {absent[0]}, which the ratings have{skipped}")
+    if absent:
+        _report_missing(folder / layout.name, layout, absent, table.numbers, malformed)
     table.numbers.append(_SKIPPED)
     for column in table.columns:
         column.append("")
     found = [rows.get(text, -1) for text in ids]
     return Table([table.numbers[row] for row in found], [[column[row] for row in found] for column in table.columns])
+
+
+def _report_missing(
+    file: Location, layout: TextFile, absent: Sequence[str], sound: Sequence[int], malformed: MalformedRows
+) -> None:
+    """Note the ids that not even a skipped line begins with, where their lines are missing: at the end of the file."""
+    lines = read_bytes(file).rstrip().split(b"\n")
+    separator, is_sound = layout.separator.encode(), set(sound)
+    begun = {line.partition(separator)[0] for number, line in enumerate(lines, start=1) if number not in is_sound}
+    for text in absent:
+        if text.encode() not in begun:
+            malformed.add(len(lines) + 1, f"no line for id {text}, which the ratings have")

@@ -6,6 +6,7 @@ https://github.com/hexiangnan/neural_collaborative_filtering
 """
 
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
@@ -15,6 +16,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.npyio import NpzFile
 
 from tfrec.data.candidates import Candidates
 from tfrec.data.columns import object_array
@@ -164,12 +166,21 @@ def _read_train(
         return _arrays(_read_rows(text, published, published.train, complete, on_error)), None
     if not file.is_file():
         raise DataNotFoundError(f"{folder}: neither {text.name} nor {file.name} is in it")
-    try:
-        with np.load(BytesIO(read_bytes(file)), allow_pickle=False) as arrays:
-            content = {name: arrays[name] for name in arrays.files}
-    except (ValueError, EOFError, OSError, BadZipFile) as error:
-        raise DataError(f"{file}: not a file of numpy arrays, or damaged ({error})") from None
+    content = _read_arrays(file)
     return _train_columns(file, content, published, complete), _movie_ids(file, content, published.items)
+
+
+def _read_arrays(file: Location) -> dict[str, npt.NDArray[Any]]:
+    """The arrays of an .npz file."""
+    try:
+        loaded = np.load(BytesIO(read_bytes(file)), allow_pickle=False)
+        if not isinstance(loaded, NpzFile):
+            raise DataError(f"{file}: expected several arrays with names (.npz), found one without a name (.npy)")
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except (ValueError, EOFError, OSError, BadZipFile, zlib.error, RuntimeError) as error:
+        # RuntimeError: encrypted, or packed in a way that Python doesn't know
+        raise DataError(f"{file}: not a file of numpy arrays, or damaged ({error})") from None
 
 
 def _train_columns(

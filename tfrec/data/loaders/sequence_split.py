@@ -75,8 +75,9 @@ def s3rec_sequences(
     Args:
         name: ``"beauty"``, ``"sports"``, ``"toys"`` or ``"yelp"``.
         path: The file, or a folder or zip that holds it, to use instead of searching.
-        complete: Insist on the published numbers of users, items and interactions. With False, a file of any length is
-            read as it is, such as data of your own in this layout.
+        complete: Insist on the published numbers of users, items and interactions; a line that was skipped counts as
+            a user, with any items. With False, a file of any length is read as it is, such as data of your own in this
+            layout.
         on_error: ``"raise"`` for the first malformed line; ``"skip"`` leaves malformed lines out and warns how many.
 
     Raises:
@@ -152,13 +153,15 @@ def _find(source: Source, path: str | os.PathLike[str] | None, stack: ExitStack)
 
 
 def _check_complete(file: Location, published: SequenceData, lists: ItemLists) -> None:
+    """Refuse a file of another size. A line that was skipped counts as a user, whose items aren't known."""
     remedy = "fetch it again, or pass complete=False to read it as it is"
     for what, found, expected in (
-        ("users", len(lists.listed), published.users),
+        ("users", len(lists.listed) + lists.skipped, published.users),
         ("items", len(np.unique(lists.item)), published.items),
         ("interactions", len(lists.item), published.interactions),
     ):
-        if found != expected and not lists.skipped:
+        may_be_fewer = lists.skipped and what != "users"
+        if found > expected or (found < expected and not may_be_fewer):
             raise DataError(f"{file}: not the complete file: expected {expected:,} {what}, found {found:,}; {remedy}")
     if not lists.whole:
         raise DataError(f"{file}: the last line is cut off: no line break at its end; {remedy}")

@@ -1,6 +1,7 @@
 """Published splits into three parts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,16 +21,14 @@ class ThreeWaySplit(NamedTuple):
 
 def join_parts(parts: Sequence[Mapping[str, Any]], name: str) -> ThreeWaySplit:
     """One split from three parts that were read by themselves: arguments of `Interactions`, each with its own ids."""
-    users, items = (
-        list(dict.fromkeys(text for part in parts for text in part[ids])) for ids in ("user_ids", "item_ids")
-    )
+    users, items = (_positions([part[ids] for part in parts]) for ids in ("user_ids", "item_ids"))
     data = Interactions(
         user=np.concatenate([_recoded(part["user"], part["user_ids"], users) for part in parts]),
         item=np.concatenate([_recoded(part["item"], part["item_ids"], items) for part in parts]),
         rating=np.concatenate([part["rating"] for part in parts]),
         timestamp=np.concatenate([part["timestamp"] for part in parts]),
-        user_ids=object_array(users),
-        item_ids=object_array(items),
+        user_ids=object_array(list(users)),
+        item_ids=object_array(list(items)),
         name=name,
     )
     ends = np.cumsum([len(part["user"]) for part in parts])
@@ -39,6 +38,13 @@ def join_parts(parts: Sequence[Mapping[str, Any]], name: str) -> ThreeWaySplit:
     return ThreeWaySplit(train, validation, test)
 
 
-def _recoded(codes: npt.NDArray[np.int32], ids: Sequence[str], joint: Sequence[str]) -> npt.NDArray[np.int32]:
-    position = {text: code for code, text in enumerate(joint)}
+def _positions(vocabularies: Iterable[Sequence[str]]) -> dict[str, int]:
+    """The joint code of each id, in the order of first appearance."""
+    position: dict[str, int] = {}
+    for text in chain.from_iterable(vocabularies):
+        position.setdefault(text, len(position))
+    return position
+
+
+def _recoded(codes: npt.NDArray[np.int32], ids: Sequence[str], position: Mapping[str, int]) -> npt.NDArray[np.int32]:
     return np.fromiter(map(position.__getitem__, ids), np.int32, len(ids))[codes]

@@ -4,7 +4,6 @@ Rows stay in their order. A step that would leave nothing is an error that names
 """
 
 import dataclasses
-from collections.abc import Mapping
 from numbers import Real
 from typing import Any
 
@@ -60,9 +59,8 @@ def minimum_rating(data: Interactions, rating: float) -> Preprocessed:
         TypeError: If ``rating`` is no number.
         ValueError: If it isn't finite.
     """
-    parameters = {"rating": _check_number("rating", rating)}
-    kept = _ratings("minimum_rating", parameters, data) >= rating
-    return finish("minimum_rating", parameters, data, data.select(kept))
+    parameters, kept = _rated_at_least("minimum_rating", "rating", rating, data)
+    return finish("minimum_rating", parameters, data, kept)
 
 
 def binarise(data: Interactions, threshold: float) -> Preprocessed:
@@ -76,9 +74,8 @@ def binarise(data: Interactions, threshold: float) -> Preprocessed:
         TypeError: If ``threshold`` is no number.
         ValueError: If it isn't finite.
     """
-    parameters = {"threshold": _check_number("threshold", threshold)}
-    kept = _ratings("binarise", parameters, data) >= threshold
-    implicit = dataclasses.replace(data.select(kept), rating=None)  # type: ignore[arg-type]  # None: there are none
+    parameters, kept = _rated_at_least("binarise", "threshold", threshold, data)
+    implicit = dataclasses.replace(kept, rating=None)  # type: ignore[arg-type]  # None: there are none
     return finish("binarise", parameters, data, implicit)
 
 
@@ -151,7 +148,12 @@ def _check_number(name: str, value: Any) -> float:
     return float(number)
 
 
-def _ratings(step: str, parameters: Mapping[str, Any], data: Interactions) -> npt.NDArray[np.float32]:
+def _rated_at_least(step: str, name: str, lowest: Any, data: Interactions) -> tuple[dict[str, float], Interactions]:
+    """The step's arguments, and the rows with at least this rating.
+
+    Compared in single precision, which ratings have: 3.3 keeps ratings of 3.3, whatever kind of number it is.
+    """
+    parameters = {name: _check_number(name, lowest)}
     if not data.has_ratings:
         raise DataError(f"{call(step, parameters)}: {data.name!r} has no ratings, and this step needs them")
-    return data.rating
+    return parameters, data.select(data.rating >= np.float32(parameters[name]))

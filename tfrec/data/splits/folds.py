@@ -1,5 +1,6 @@
 """Cross-validation: every row is tested once."""
 
+import operator
 from collections.abc import Sequence
 from typing import overload
 
@@ -37,9 +38,15 @@ class Folds(Sequence[Split]):
     @overload
     def __getitem__(self, index: slice) -> list[Split]: ...
     def __getitem__(self, index: int | slice) -> Split | list[Split]:
-        """The rows of all other folds to train on, and those of this fold to test on."""
+        """The rows of all other folds to train on, and those of this fold to test on.
+
+        Raises:
+            TypeError: If the index is not a whole number.
+            IndexError: If there is no such fold.
+        """
         if isinstance(index, slice):
             return [self[fold] for fold in range(len(self))[index]]
+        index = operator.index(index)
         if not -len(self) <= index < len(self):
             raise IndexError(f"fold {index} is not in 0 … {len(self) - 1}")
         return divide(self.data, self.fold == index % len(self))

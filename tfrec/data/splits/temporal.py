@@ -1,23 +1,17 @@
 """Train on the past and test on the future."""
 
-import datetime as dt
-import math
-from numbers import Real
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from tfrec.data.errors import DataError
 from tfrec.data.interactions import Interactions
+from tfrec.data.moments import Moment, unix_second
 from tfrec.data.splits.orders import BY, By, newest_first, share_of_each
 from tfrec.data.splits.parts import Split, check_choice, check_rows, check_share, divide
 
-Date = int | float | str | dt.date | dt.datetime | np.datetime64
-
 
 def temporal_split(
-    data: Interactions, test: float | None = None, by: By = "global", *, date: Date | None = None
+    data: Interactions, test: float | None = None, by: By = "global", *, date: Moment | None = None
 ) -> Split:
     """Test on the newest rows: a share of them, or those from a date on.
 
@@ -40,7 +34,7 @@ def temporal_split(
             UTC. Only with ``by="global"``.
 
     Raises:
-        TypeError: If ``data`` is not `Interactions`.
+        TypeError: If ``data`` is not `Interactions`, or ``date`` is of another type.
         ValueError: If ``test`` is not between 0 and 1, ``by`` is something else, ``date`` is no date, or both ``test``
             and ``date``, or ``date`` and ``by="user"``, are given.
         DataError: If there are no times to go by, or one of the parts would be empty.
@@ -81,9 +75,9 @@ def _split_at_share(data: Interactions, share: float) -> Split:
     return divide(data, held_out)
 
 
-def _split_at_date(data: Interactions, date: Any) -> Split:
+def _split_at_date(data: Interactions, date: Moment) -> Split:
     times = _times(data)
-    held_out = times >= _seconds(date)
+    held_out = times >= unix_second("temporal_split", "date", date)
     n_test = int(held_out.sum())
     if n_test in (0, len(data)):
         side = "before" if n_test == 0 else "at or after"
@@ -98,24 +92,3 @@ def _times(data: Interactions) -> npt.NDArray[np.int64]:
             f'temporal_split: {data!r} has no timestamps to divide it by; by="user" takes the order of rows instead'
         )
     return data.timestamp
-
-
-def _seconds(date: Any) -> int:
-    """Unix seconds, rounded up: times are whole seconds."""
-    try:
-        if isinstance(date, Real) and not isinstance(date, bool | np.bool_):
-            return math.ceil(float(date))
-        moment = date
-        if isinstance(date, str | np.datetime64):
-            moment = dt.datetime.fromisoformat(str(date))
-        elif isinstance(date, dt.date) and not isinstance(date, dt.datetime):
-            moment = dt.datetime(date.year, date.month, date.day)
-        if isinstance(moment, dt.datetime):
-            in_zone = moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
-            return math.ceil(in_zone.timestamp())
-    except (ValueError, OverflowError):  # NaN and infinity are no times either
-        pass
-    raise ValueError(
-        "temporal_split: expected date to be Unix seconds, a date, a datetime or one in ISO format, such as "
-        f'"2000-12-31" or "2000-12-31T18:30:00", got {date!r}'
-    )

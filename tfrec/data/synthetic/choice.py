@@ -6,6 +6,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from tfrec.data.columns import timestamps as check_times
+from tfrec.data.errors import DataError
 from tfrec.data.synthetic.alias import AliasTables
 
 START = 1_577_836_800  # 2020-01-01, in Unix seconds
@@ -59,7 +61,7 @@ class Choice:
         popularity /= popularity.sum(axis=1, keepdims=True)
         membership = np.exp(_SHARPNESS * rng.standard_normal((n_items, n_tastes)))
         membership /= membership.sum(axis=1, keepdims=True)
-        shares = popularity @ membership
+        shares = np.einsum("si,ic->sc", popularity, membership)  # no product of matrices: see `Opinions.draw`
         tables = np.concatenate((popularity[:, np.newaxis], popularity[:, np.newaxis] * membership.T), axis=1)
         tables /= tables.sum(axis=2, keepdims=True)
         mixtures = np.stack([rng.dirichlet(_FOCUS * share, n_users).astype(np.float32) for share in shares])
@@ -106,6 +108,20 @@ class Choice:
         shares = follows[rows, np.newaxis] * successor_weights(self.successors.shape[1])
         np.add.at(chances, (rows[:, np.newaxis], self.successors[previous[rows]]), shares.astype(dtype))
         return chances
+
+
+def times_of_the_year(timestamps: Any, n: int) -> npt.NDArray[np.int64]:
+    """Times that somebody gives: int64 [n].
+
+    Raises:
+        DataError: If there are not n of them, or one is not in the world's year.
+    """
+    times = check_times(timestamps, n)
+    outside = (times < START) | (times > START + YEAR)
+    if outside.any():
+        got = times[outside][0]
+        raise DataError(f"timestamps: expected Unix seconds of the world's year, {START} … {START + YEAR}, got {got}")
+    return times
 
 
 def successor_weights(n_successors: int) -> npt.NDArray[np.float64]:

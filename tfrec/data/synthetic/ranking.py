@@ -4,9 +4,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfrec.data.columns import indices
-from tfrec.data.columns import timestamps as check_times
-from tfrec.data.errors import DataError
-from tfrec.data.synthetic.choice import START, YEAR, Choice
+from tfrec.data.synthetic.choice import Choice, times_of_the_year
 
 
 class BestRanking:
@@ -40,7 +38,11 @@ class BestRanking:
             DataError: If an index is not that of a user, or the lengths differ.
         """
         users = indices("users", users, len(self._usual_late))
-        late = self._usual_late[users] if timestamps is None else self._late(timestamps, len(users))
+        late = (
+            self._usual_late[users]
+            if timestamps is None
+            else self._choice.late_share(times_of_the_year(timestamps, len(users)))
+        )
         return self._choice.probabilities(users.astype(np.int64), late, np.full(len(users), -1), np.float32)
 
     def next_scores(
@@ -63,15 +65,5 @@ class BestRanking:
         previous = np.asarray(previous)
         first = previous == -1
         items = indices("previous", np.where(first, 0, previous), self._choice.n_items, len(users))
-        late = self._late(timestamps, len(users))
+        late = self._choice.late_share(times_of_the_year(timestamps, len(users)))
         return self._choice.probabilities(users.astype(np.int64), late, np.where(first, -1, items), np.float32)
-
-    def _late(self, timestamps: npt.NDArray[np.int64], n: int) -> npt.NDArray[np.float64]:
-        times = check_times(timestamps, n)
-        outside = (times < START) | (times > START + YEAR)
-        if outside.any():
-            got = times[outside][0]
-            raise DataError(
-                f"timestamps: expected Unix seconds of the world's year, {START} … {START + YEAR}, got {got}"
-            )
-        return self._choice.late_share(times)

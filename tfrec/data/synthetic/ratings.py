@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
-from tfrec.data.synthetic.choice import EARLY, LATE, Choice
+from tfrec.data.columns import indices
+from tfrec.data.errors import DataError
+from tfrec.data.synthetic.choice import EARLY, LATE, Choice, times_of_the_year
 
 if TYPE_CHECKING:
     from tfrec.data.interactions import Interactions
@@ -37,11 +39,16 @@ class Opinions:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, choice: Choice, noise: float) -> Self:
-        """Biases at random, and the tastes of the choice model."""
+        """Biases at random, and the tastes of the choice model.
+
+        Sums are written out: the last bits of a product of matrices differ between machines and numbers of threads.
+        """
         popularity, mixtures = choice.tables[EARLY, 0], choice.mixtures[EARLY].astype(np.float64)
-        centred = choice.membership - popularity @ choice.membership
-        spread = np.cov(mixtures, rowvar=False, bias=True).reshape(choice.n_tastes, choice.n_tastes)
-        variance = popularity @ ((centred @ spread) * centred).sum(axis=1)
+        centred = choice.membership - np.einsum("i,ic->c", popularity, choice.membership)
+        deviations = mixtures - mixtures.mean(axis=0)
+        spread = np.einsum("uc,ud->cd", deviations, deviations) / len(mixtures)
+        weighted = np.einsum("i,ic,id->cd", popularity, centred, centred)
+        variance = (weighted * spread).sum()
         scale = TASTE_SPREAD / np.sqrt(variance) if variance > 1e-12 else 0.0  # one taste, or one user: all alike
         return cls(
             USER_SPREAD * rng.standard_normal(len(mixtures)),
@@ -71,7 +78,7 @@ class Opinions:
     ) -> npt.NDArray[np.float64]:
         """Mean opinions: float64 [n].
 
-        The sum over tastes is written out, and no product of matrices, whose last bits differ between machines.
+        The sum over tastes is written out, for the reason that `draw` gives.
         """
         late = self.choice.late_share(timestamps)
         means = MEAN + self.user_bias[users] + self.item_bias[items]
@@ -94,17 +101,34 @@ class BestRatings:
     def predict(
         self, users: npt.NDArray[np.int32], items: npt.NDArray[np.int32], timestamps: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float64]:
-        """The expected ratings of pairs at these Unix seconds: three arrays [n] → float64 [n]."""
-        return self._moments(users, items, timestamps)[0]
+        """The expected ratings of pairs at these Unix seconds: three arrays [n] → float64 [n].
+
+        Raises:
+            DataError: If an index is not that of a user or an item, the lengths differ, or a time is not in the world's
+                year.
+        """
+        opinions = self._opinions
+        users = indices("users", users, len(opinions.user_bias))
+        items = indices("items", items, len(opinions.item_bias), len(users))
+        return self._moments(users, items, times_of_the_year(timestamps, len(users)))[0]
 
     def rmse(self, data: "Interactions") -> float:
         """The expected RMSE of `predict` on these rows of the world: no other prediction's is lower.
 
+        Indices are looked at, not ids or ratings: another world of the same size is taken for this one.
+
         Raises:
             ValueError: If there are no rows, or they have no times.
+            DataError: If the data have other numbers of users or items, or a time that is not in the world's year.
         """
         if not len(data) or data.timestamp is None:
             raise ValueError(f"rmse: expected rows with times, got {data!r}")
+        size = len(self._opinions.user_bias), len(self._opinions.item_bias)
+        if (data.n_users, data.n_items) != size:
+            raise DataError(
+                f"rmse: expected rows of this world, of {size[0]:,} users and {size[1]:,} items; got {data!r}"
+            )
+        times_of_the_year(data.timestamp, len(data))
         total = 0.0
         for rows in _slices(len(data)):
             total += float(self._moments(data.user[rows], data.item[rows], data.timestamp[rows])[1].sum())
