@@ -1,7 +1,9 @@
 """Keras callbacks that `Recommender.fit` puts in front of the user's, and what it checks about the user's."""
 
+import inspect
 import math
-from collections.abc import Collection, Iterable
+import warnings
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy as np
 from tfrec._tf import tf
 from tfrec.checks import check_integer
 from tfrec.data import Interactions
-from tfrec.metrics import METRICS, Metric, get_metric
+from tfrec.metrics import METRICS, Metric
 
 __all__ = ["RankingMetrics"]
 
@@ -52,10 +54,15 @@ class RankingMetrics(tf.keras.callbacks.Callback):
     asks for. `fit` runs this callback before all others, wherever in the list it stands.
     ``fit(validation_data=validation)`` is ``RankingMetrics(validation)``.
 
+    In epochs that aren't evaluated the figures are NaN, so that every epoch has the same columns. EarlyStopping and
+    ReduceLROnPlateau count such an epoch as one without improvement: their ``patience`` is a number of epochs, and
+    `fit` refuses one that would run out between two evaluations. ModelCheckpoint with ``save_best_only`` passes over
+    it.
+
     Args:
         data: held-out `Interactions`.
         k: the cutoffs; None is the default of `tfrec.evaluate`.
-        metrics: names out of `tfrec.metrics.METRICS`; None is the default of `tfrec.evaluate`.
+        metrics: names out of `tfrec.metrics.METRICS`, or metrics of your own; None is the default of `tfrec.evaluate`.
         prefix: of the names in the logs: "val_ndcg@10". With another one, such as "test_", several of these callbacks
             can stand side by side.
         frequency: evaluate every so many epochs, or after these epochs (counted from 1).
@@ -64,7 +71,8 @@ class RankingMetrics(tf.keras.callbacks.Callback):
 
     Raises:
         TypeError: an argument is of another type.
-        ValueError: there are no data, a metric is unknown, or a cutoff or the frequency is not positive.
+        ValueError: there are no data; there is no metric or cutoff, or one of them is unknown, not positive or there
+            twice; a number is not positive; arguments contradict each other.
     """
 
     def __init__(
@@ -72,7 +80,7 @@ class RankingMetrics(tf.keras.callbacks.Callback):
         data: Any,
         *,
         k: int | Iterable[int] | None = None,
-        metrics: str | Iterable[str] | None = None,
+        metrics: str | Metric | Iterable[str | Metric] | None = None,
         prefix: str = "val_",
         frequency: int | Collection[int] = 1,
         candidates: Any = None,
@@ -91,9 +99,9 @@ class RankingMetrics(tf.keras.callbacks.Callback):
         if not isinstance(prefix, str):
             raise TypeError(f"prefix must be a string such as 'val_'; got {prefix!r}")
         self.data, self.prefix = data, prefix
-        evaluation = {
-            "k": _cutoffs(k),
-            "metrics": _metrics(metrics),
+        options = {
+            "k": k,
+            "metrics": metrics,
             "candidates": candidates,
             "given": given,
             "seen": seen,
@@ -102,12 +110,9 @@ class RankingMetrics(tf.keras.callbacks.Callback):
             "batch_size": batch_size,
             "memory": memory,
         }
-        self.evaluation = {name: value for name, value in evaluation.items() if value is not None}
-        if isinstance(frequency, Collection) and not isinstance(frequency, str):
-            self.epochs: Collection[int] | None = frequency
-        else:
-            self.epochs = None
-            self.every = check_integer("frequency (validation_freq of fit)", frequency, minimum=1)
+        self.evaluation = _checked(data, {name: value for name, value in options.items() if value is not None})
+        self.directions = {f"{prefix}{name}": larger for name, larger in _directions(self.evaluation).items()}
+        self.due = _as_epochs(frequency)
 
     def set_model(self, model: Any) -> None:
         """Keras's hook; refuses a model that ranks nothing."""
@@ -115,32 +120,82 @@ class RankingMetrics(tf.keras.callbacks.Callback):
             raise TypeError(f"RankingMetrics evaluates tfrec Recommenders; {type(model).__name__} is none")
         super().set_model(model)
 
+    def on_train_begin(self, logs: dict | None = None) -> None:
+        """Refuse what this model can't be asked for, before its first epoch: ratings, or lists in too little memory."""
+        from tfrec.evaluation.evaluator import check_needs
+        from tfrec.evaluation.setting import as_batch_size
+
+        asked = self.evaluation
+        check_needs(self.model, self.data, asked["metrics"], asked["item_vectors"])
+        as_batch_size(asked["batch_size"], asked["memory"], self.model.n_items, max(asked["k"]))
+
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
         """Evaluate the model as it is now."""
-        due = (epoch + 1) % self.every == 0 if self.epochs is None else epoch + 1 in self.epochs
-        if due and logs is not None:
+        if logs is None:
+            return
+        if self._is_due(epoch + 1):
             report = self.model.evaluate(self.data, **self.evaluation)
             logs.update({f"{self.prefix}{name}": value for name, value in report.items()})
+        else:
+            logs.update(dict.fromkeys(self.directions, math.nan))
+
+    def _is_due(self, epoch: int) -> bool:
+        return epoch % self.due == 0 if isinstance(self.due, int) else epoch in self.due
+
+    @property
+    def longest_pause(self) -> int:
+        """The most epochs that pass until there is an evaluation: from the start, or from one to the next."""
+        return self.due if isinstance(self.due, int) else max(np.diff([0, *self.due]).tolist())
 
 
-def _cutoffs(k: int | Iterable[int] | None) -> tuple[int, ...] | None:
-    if k is None:
-        return None
-    return tuple(check_integer("k", cutoff, minimum=1) for cutoff in (k if isinstance(k, Iterable) else [k]))
+def _checked(data: Interactions, given: dict[str, Any]) -> dict[str, Any]:
+    """The options of `tfrec.evaluate`, its defaults where nothing is given; raises the errors of a wrong one."""
+    # Late, because evaluation is above the models, which import this module.
+    from tfrec.evaluation import evaluate
+    from tfrec.evaluation.item_statistics import vectors_for
+    from tfrec.evaluation.setting import Setting, as_batch_size, as_cutoffs, as_metrics
+
+    defaults = {name: known.default for name, known in inspect.signature(evaluate).parameters.items()}
+    options = {name: value for name, value in defaults.items() if name not in ("model", "test")} | given
+    Setting(*(options[name] for name in ("candidates", "given", "seen", "exclude_seen")))
+    options |= {"k": as_cutoffs(options["k"]), "metrics": as_metrics(options["metrics"])}
+    as_batch_size(options["batch_size"], options["memory"], n_items=1, k=1)  # for any model
+    vectors_for(options["metrics"], data, options["item_vectors"])
+    return options
 
 
-def _metrics(metrics: Any) -> tuple[Any, ...] | None:
-    if metrics is None:
-        return None
-    listed = (metrics,) if isinstance(metrics, str | Metric) else tuple(metrics)
-    return tuple(metric if isinstance(metric, Metric) else get_metric(metric) for metric in listed)
+def _directions(evaluation: Mapping[str, Any]) -> dict[str, bool | None]:
+    """The figures that an evaluation gives, and whether each is to be maximised; None if it has no better side."""
+    from tfrec.evaluation.figures import figure_names
+
+    return {
+        name: metric.higher_is_better
+        for metric in evaluation["metrics"]
+        for name in figure_names(metric, evaluation["k"])
+    }
 
 
-def prepare(callbacks: Any) -> list:
+def _as_epochs(frequency: Any) -> int | tuple[int, ...]:
+    """Every so many epochs, or the epochs themselves in their order."""
+    name = "frequency (validation_freq of fit)"
+    if not isinstance(frequency, Iterable) or isinstance(frequency, str):
+        return check_integer(name, frequency, minimum=1)
+    epochs = tuple(sorted({check_integer(f"every epoch of {name}", epoch, minimum=1) for epoch in frequency}))
+    if not epochs:
+        raise ValueError(f"{name} must name at least one epoch; got none")
+    return epochs
+
+
+def prepare(callbacks: Any, validation: Sequence[RankingMetrics] = ()) -> list:
     """The user's callbacks as a list, checked: `RankingMetrics` first, and what monitors a metric in its direction.
+
+    Args:
+        callbacks: what the user gave to `fit`.
+        validation: what `fit` made of `validation_data`; it runs before these, and its figures may be monitored too.
 
     Raises:
         TypeError: a callback is not of tf.keras (a Keras 3 callback, most likely).
+        ValueError: two callbacks write the same figure, or a patience would run out between two evaluations.
     """
     if callbacks is None:
         return []
@@ -148,13 +203,44 @@ def prepare(callbacks: Any) -> list:
     for callback in listed:
         _check_keras(callback)
     listed.sort(key=lambda callback: not isinstance(callback, RankingMetrics))  # stable
-    prefixes = {"val_", *(callback.prefix for callback in listed if isinstance(callback, RankingMetrics))}
+    evaluating = [*validation, *(callback for callback in listed if isinstance(callback, RankingMetrics))]
+    writers = _writers(evaluating, n_of_fit=len(validation))
+    prefixes = {"val_", *(callback.prefix for callback in evaluating)}
     for callback in listed:
         monitor = getattr(callback, "monitor", None)
-        larger = _larger_is_better(monitor, prefixes) if isinstance(monitor, str) else None
+        if not isinstance(monitor, str):
+            continue
+        writer = writers.get(monitor)
+        if writer is not None:
+            _check_patience(callback, writer)
+        larger = _larger_is_better(monitor, prefixes) if writer is None else writer.directions[monitor]
         if larger is not None:
             _monitor(callback, larger)
     return listed
+
+
+def _writers(evaluating: Sequence[RankingMetrics], n_of_fit: int) -> dict[str, RankingMetrics]:
+    """Every name in the logs, and who writes it."""
+    writers: dict[str, RankingMetrics] = {}
+    for number, callback in enumerate(evaluating):
+        if both := [name for name in callback.directions if name in writers]:
+            who = "validation_data of fit and a RankingMetrics" if number == n_of_fit == 1 else "two RankingMetrics"
+            raise ValueError(
+                f'{who} would both write {both[0]!r} into the logs: give one another prefix, such as prefix="test_"'
+            )
+        writers |= dict.fromkeys(callback.directions, callback)
+    return writers
+
+
+def _check_patience(callback: Any, writer: RankingMetrics) -> None:
+    """Refuse a patience that runs out while there is nothing to be patient about."""
+    patience = getattr(callback, "patience", None)
+    if patience is not None and patience < writer.longest_pause > 1:
+        raise ValueError(
+            f"{type(callback).__name__} counts epochs, and {callback.monitor!r} is there only after every "
+            f"{writer.longest_pause} of them: with patience={patience} it would act before there is anything new. Give "
+            f"it a patience of at least {writer.longest_pause}, or evaluate after every epoch (frequency=1)"
+        )
 
 
 def _check_keras(callback: Any) -> None:
@@ -187,8 +273,16 @@ def _monitor(callback: Any, larger: bool) -> None:
     """Let a callback maximise or minimise what it monitors.
 
     Keras's auto mode minimises whatever it doesn't know, val_ndcg@10 for one. EarlyStopping and ModelCheckpoint don't
-    keep the mode that they were given, so an explicit mode against the metric, which nobody means, is overruled too.
+    keep the mode that they were given, so an explicit mode against the metric, which nobody means, is overruled too;
+    with a warning where it can be told from the auto mode.
     """
+    if _is_against(callback, larger):
+        told, end, done = ("minimise", "more", "maximised") if larger else ("maximise", "less", "minimised")
+        warnings.warn(
+            f"{type(callback).__name__} was told to {told} {callback.monitor!r}, of which {end} is better: it is "
+            f"{done} all the same",
+            stacklevel=3,
+        )
     if isinstance(callback, tf.keras.callbacks.ReduceLROnPlateau):
         mode = "max" if larger else "min"
         if callback.mode != mode:
@@ -203,3 +297,18 @@ def _monitor(callback: Any, larger: bool) -> None:
         callback.min_delta = abs(callback.min_delta) if larger else -abs(callback.min_delta)
     if math.isinf(getattr(callback, "best", 0.0)):
         callback.best = worst
+
+
+def _is_against(callback: Any, larger: bool) -> bool:
+    """Whether the callback was told the other direction, as far as it shows: its mode is not what auto makes of it."""
+    keras = tf.keras.callbacks
+    if isinstance(callback, keras.ReduceLROnPlateau):
+        return callback.mode == ("min" if larger else "max")
+    if isinstance(callback, keras.EarlyStopping):
+        auto = keras.EarlyStopping(callback.monitor).monitor_op
+    elif isinstance(callback, keras.ModelCheckpoint):
+        auto = keras.ModelCheckpoint("", callback.monitor).monitor_op
+    else:
+        return False
+    wrong = np.less if larger else np.greater
+    return callback.monitor_op is wrong and auto is not wrong

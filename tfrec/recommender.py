@@ -179,13 +179,13 @@ class Recommender(RawIdAnswers, tfrs.Model):
         check_data("fit", x)
         epochs = self.default_epochs if epochs is None else check_integer("epochs", epochs, minimum=1)
         self._state.hooks = _callbacks.EpochHooks()
-        own = [self._state.hooks]
-        users_own = _callbacks.prepare(callbacks)
+        validating = []
         if validation_data is not None:
             check_data("validation_data", validation_data)
         if isinstance(validation_data, Interactions):
-            own.append(_callbacks.RankingMetrics(validation_data, frequency=keras.pop("validation_freq", 1)))
+            validating.append(_callbacks.RankingMetrics(validation_data, frequency=keras.pop("validation_freq", 1)))
             validation_data = None
+        own = [self._state.hooks, *validating, *_callbacks.prepare(callbacks, validating)]
         if isinstance(x, Interactions):
             self.adapt(x)
             x = self.training_data(x)
@@ -202,7 +202,7 @@ class Recommender(RawIdAnswers, tfrs.Model):
             x,
             validation_data=validation_data,
             epochs=epochs,
-            callbacks=[*own, *users_own],
+            callbacks=own,
             **keras,
         )
 

@@ -124,8 +124,8 @@ def train(config: Config, runs: str | Path = "runs", *, verbose: int = 1) -> tup
         check_needs(model, experiment.test, config.evaluation.metrics)  # what would fail after the fit fails before it
         callbacks = [tf.keras.callbacks.TensorBoard(str(folder / "logs"))]
         if experiment.validation is not None:
-            figures = {"k": config.evaluation.k, "metrics": config.evaluation.metrics}
-            callbacks.append(RankingMetrics(experiment.validation, **figures))
+            evaluation = config.evaluation
+            callbacks.append(RankingMetrics(experiment.validation, k=evaluation.k, metrics=evaluation.metrics))
         history = model.fit(experiment.train, epochs=config.fit.epochs, callbacks=callbacks, verbose=verbose)
         _write_history(folder / "history.csv", history)
         report = evaluate(config, model, experiment)

@@ -64,7 +64,9 @@ class TestValidation:
         folder, _ = runs.train(
             config(split=self.SPLIT, evaluation={"k": 3, "metrics": ["coverage"]}), tmp_path, verbose=0
         )
-        assert [name for name in pd.read_csv(folder / "history.csv") if name.startswith("val_")] == ["val_coverage@3"]
+        assert [name for name in map(str, pd.read_csv(folder / "history.csv")) if name.startswith("val_")] == [
+            "val_coverage@3"
+        ]
 
     def test_it_counts_as_seen_unless_told_otherwise(self, tmp_path):
         _, seen = runs.train(config(split=self.SPLIT), tmp_path / "a", verbose=0)
@@ -102,7 +104,11 @@ def test_what_cannot_be_measured_is_known_before_the_fit(metric, message, tmp_pa
 def test_other_candidates_are_other_data():
     train, test = runs.prepare(config()).train, runs.prepare(config()).test
     one, other = (
-        runs.Experiment(train, test, candidates=Candidates(np.arange(3), np.arange(6).reshape(3, 2) + shift))
+        runs.Experiment(
+            train,
+            test,
+            candidates=Candidates(np.arange(3, dtype=np.int32), np.array([[0, 1], [2, 3], [4, 5]], np.int32) + shift),
+        )
         for shift in (0, 1)
     )
     assert one.fingerprints() != other.fingerprints()

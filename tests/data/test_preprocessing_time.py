@@ -65,7 +65,7 @@ def test_either_end_may_be_open():
         np.datetime64("1999-12-31T23:59:59.000000001"),
         np.datetime64("2000"),
         np.datetime64("2000-01"),
-        np.datetime64(30 * 12 // 5, "5M"),
+        np.datetime64(30 * 12 // 5, "5M"),  # type: ignore[call-overload]
         pd.Timestamp("2000-01-01"),
         pd.Timestamp("1999-12-31T23:59:59.000000001"),
         Fraction(2 * NEW_YEAR - 1, 2),

@@ -115,7 +115,8 @@ class TestMetricsOfYourOwn:
             evaluate(model, test, metrics=[metric])
 
     def test_a_need_may_be_one_word(self):
-        assert Metric("m", "items", len, needs="popularity").needs == {"popularity"}
+        metric = Metric("m", "items", len, needs="popularity")  # type: ignore[arg-type]
+        assert metric.needs == {"popularity"}
 
 
 def test_a_model_that_forgets_a_user(make):

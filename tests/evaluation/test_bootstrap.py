@@ -66,16 +66,6 @@ class TestAgainstSciPy:
         monkeypatch.setattr(bootstrap, "_BATCH_BYTES", 1)
         np.testing.assert_allclose(mean_intervals(values), whole, rtol=1e-12)
 
-    def test_undefined_values_are_left_out_of_their_figure_only(self):
-        rng = np.random.default_rng(4)
-        values = rng.random((40, 3))
-        values[::5, 1] = np.nan
-        found = mean_intervals(values)
-        kept = mean_intervals(values[~np.isnan(values[:, 1]), 1:2])
-        np.testing.assert_array_equal([ends[1] for ends in found], np.ravel(kept))
-        others = mean_intervals(values[:, [0, 2]])
-        np.testing.assert_array_equal([ends[[0, 2]] for ends in found], others)
-
 
 class TestProperties:
     def test_coverage(self):
@@ -157,6 +147,11 @@ class TestReport:
         with pytest.raises(ValueError, match="must be an integer of at least"):
             report.confidence_intervals(**wrong)
 
-    def test_a_figure_that_no_user_has(self):
-        with pytest.raises(ValueError, match="without a value for any user"):
-            mean_intervals(np.full((3, 1), np.nan))
+    def test_figures_of_ratings_say_why(self, report):
+        ratings = dataclasses.replace(report, metrics={"rmse": 0.9, "mae": 0.7}, k=(), per_user=None)
+        with pytest.raises(ValueError, match=r"are of ratings \(rmse, mae\), taken over the test rows"):
+            ratings.confidence_intervals()
+
+    def test_no_users(self):
+        with pytest.raises(ValueError, match="without users there are no"):
+            mean_intervals(np.empty((0, 2)))

@@ -14,6 +14,7 @@ from scipy import stats
 
 from tfrec.evaluation import Report, compare, evaluate
 from tfrec.evaluation.significance import TESTS, holm, paired_differences
+from tfrec.metrics import METRICS, Metric
 
 USERS = [f"u{number}" for number in range(60)]
 
@@ -80,17 +81,6 @@ class TestAgainstSciPy:
         exact = stats.permutation_test((differences,), np.mean, permutation_type="samples", n_resamples=10_000).pvalue
         found = paired_differences(differences[:, np.newaxis], test="permutation", level=0.95, n_resamples=50_000)
         assert found.p_value[0] == pytest.approx(exact, abs=0.01)
-
-    @pytest.mark.parametrize("test", TESTS)
-    def test_users_without_a_value_are_left_out(self, test):
-        differences = np.random.default_rng(0).normal(0.2, 1, (50, 2))
-        with_gaps = differences.copy()
-        with_gaps[40:, 1] = np.nan
-        found = paired_differences(with_gaps, test=test, level=0.95)
-        whole = paired_differences(differences[:, :1], test=test, level=0.95)
-        rest = paired_differences(differences[:40, 1:], test=test, level=0.95)
-        np.testing.assert_allclose([part[0] for part in found], np.ravel(whole))
-        np.testing.assert_allclose([part[1] for part in found], np.ravel(rest))
 
 
 class TestChance:
@@ -215,6 +205,21 @@ class TestWhatIsCompared:
         assert found.to_frame()["metric"].tolist() == ["ndcg@10", "recall@5", "recall@10"]
         assert found.reports["other"] == evaluate(second, test, metrics=["ndcg", "recall"], **options)
 
+    def test_metrics_of_ones_own(self, make):
+        model, test = make(seed=1)
+        own = Metric("misses", "hits", lambda lists, k: 1 - METRICS["ndcg"].function(lists, k), higher_is_better=False)
+        choices: list[Any] = [own, [own, "ndcg@5"]]
+        for metrics in choices:
+            found = compare({"a": model, "b": model}, test, metrics=metrics, k=5).to_frame()
+            assert found["metric"].tolist() == ["misses@5", "ndcg@5"][: len(found)]
+        reports = {label: evaluate(model, test, metrics=own, k=5) for label in "ab"}
+        assert compare(reports, metrics=own).to_frame()["metric"].tolist() == ["misses@5"]
+
+    @pytest.mark.parametrize(("metrics", "error"), [(5, TypeError), ([None], TypeError), ([], ValueError)])
+    def test_what_is_no_metric(self, reports, metrics, error):
+        with pytest.raises(error, match="metrics must"):
+            compare(reports, metrics=metrics)
+
 
 class TestRefusals:
     @pytest.mark.parametrize(
@@ -229,6 +234,27 @@ class TestRefusals:
     def test_other_circumstances(self, reports, changes, message):
         with pytest.raises(ValueError, match=message):
             compare({"a": reports["a"], "b": dataclasses.replace(reports["b"], **changes)})
+
+    @pytest.mark.parametrize(
+        ("mine", "its", "part"),
+        [
+            ({"test": "a"}, {"test": "b"}, "the test set"),
+            ({"test": "a", "seen": "b"}, {"test": "a", "seen": "c"}, "seen="),
+            ({"test": "a", "given": "b"}, {"test": "a", "given": "c"}, "given="),
+            ({"test": "a"}, {"test": "a", "candidates": "c"}, "candidates="),
+            ({"test": "a"}, {}, "the test set"),
+        ],
+    )
+    def test_other_data_of_the_same_name(self, reports, mine, its, part):
+        first, second = (dataclasses.replace(reports["a"], fingerprints=prints) for prints in (mine, its))
+        with pytest.raises(ValueError, match=f"not evaluated on the same data, for {part} had other rows"):
+            compare({"a": first, "b": second})
+        compare({"a": first, "b": dataclasses.replace(first, model="other")})
+
+    def test_figures_of_ratings(self):
+        report = make_report({"rmse": [0.5, 0.5]}, users=["u", "v"], k=(), per_user=None, metrics={"rmse": 0.5})
+        with pytest.raises(ValueError, match="are of ratings"):
+            compare({"a": report, "b": report})
 
     def test_other_users(self, reports):
         other = make_report(make_values(2), users=[*USERS[:-1], "somebody"])
@@ -302,6 +328,11 @@ class TestShown:
         styles = compare({"a": make_report(better), "b": make_report(worse)}).table().styles
         assert {style for (row, _), style in styles.items() if row == 0} == {"green"}
         assert {style for (row, _), style in styles.items() if row == 1} == {"red"}
+
+    def test_colours_of_a_metric_of_ones_own(self):
+        high, low = {"misses@5": np.linspace(0.5, 0.9, 60)}, {"misses@5": np.linspace(0.1, 0.6, 60)}
+        pair = {label: make_report(values, directions={"misses": False}) for label, values in (("a", high), ("b", low))}
+        assert set(compare(pair).table().styles.values()) == {"red"}
 
     def test_json(self, reports, tmp_path):
         found = compare(reports)

@@ -1,6 +1,7 @@
 """Cross-validation: the folds by hand, an interrupted run taken up again, and runs that must not be mixed."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ import pandas as pd
 import pytest
 
 import tfrec
-from tfrec.data import Split, k_fold
+from tfrec.data import Split, ThreeWaySplit, k_fold, strong_split
 from tfrec.evaluation import cross_validate
+from tfrec.metrics import METRICS, Metric
 from tfrec.models import EASE, Popularity
 
 OPTIONS: dict[str, Any] = {"k": (3, 5), "metrics": ("ndcg", "coverage"), "progress": False}
@@ -169,6 +171,66 @@ class TestResume:
         again = cross_validate(EASE(), data, n_folds=2, path=tmp_path, batch_size=7, **OPTIONS)
         assert again.reports == first.reports
 
+    def test_spelling_a_default_out_changes_nothing(self, data, tmp_path, stopping):
+        options: dict[str, Any] = {"n_folds": 2, "path": tmp_path, "progress": False}
+        cross_validate(EASE(), data, **options)
+        stopping(1)
+        spelt: dict[str, Any] = {"k": [5, 10, 20], "exclude_seen": True, "item_vectors": None, "epochs": 1}
+        cross_validate(EASE(), data, **options, **spelt)
+
+    @pytest.mark.parametrize("kind", [np.asarray, pd.DataFrame, lambda table: table.tolist()])
+    def test_item_vectors_are_told_apart_by_content(self, data, tmp_path, kind):
+        options: dict[str, Any] = {"n_folds": 2, "path": tmp_path, "k": 3, "metrics": "diversity", "progress": False}
+        vectors = np.random.default_rng(0).random((data.n_items, 2000))  # too many for a repr to show
+        cross_validate(Popularity(), data, item_vectors=vectors, **options)
+        cross_validate(Popularity(), data, item_vectors=kind(vectors), **options)
+        vectors[7, 1000] += 0.5
+        with pytest.raises(ValueError, match=r"other settings \(evaluation\)"):
+            cross_validate(Popularity(), data, item_vectors=kind(vectors), **options)
+
+    def test_metrics_of_ones_own_are_not_kept(self, data, tmp_path, stopping):
+        own = Metric("ndcg", "hits", lambda lists, k: 1 - METRICS["ndcg"].function(lists, k))
+        options: dict[str, Any] = {"n_folds": 2, "k": 3, "progress": False}
+        assert len(cross_validate(EASE(), data, metrics=own, **options).reports) == 2
+        stopping(1)
+        with pytest.raises(TypeError, match=r"'ndcg' is one of your own.*Leave out path="):
+            cross_validate(EASE(), data, metrics=own, path=tmp_path / "run", **options)
+        assert not (tmp_path / "run").exists()
+
+    def test_arguments_that_no_file_can_tell_are_not_kept(self, data, tmp_path):
+        class Odd(Popularity):
+            def get_config(self):
+                return {**super().get_config(), "name": object()}
+
+        with pytest.raises(TypeError, match="folds that depend on a object"):
+            cross_validate(Odd(), data, n_folds=2, path=tmp_path, **OPTIONS)
+
+    @pytest.mark.parametrize(
+        "damaged", ["cross_validation.json", "fold_1/split.json", "fold_1/report.json", "fold_1/per_user.npz"]
+    )
+    @pytest.mark.parametrize("content", ["", "{", "[]"])
+    def test_damaged_files(self, data, tmp_path, damaged, content):
+        cross_validate(Popularity(), data, n_folds=2, path=tmp_path, **OPTIONS)
+        (tmp_path / damaged).write_text(content)
+        with pytest.raises(ValueError, match=r"damaged|another split"):
+            cross_validate(Popularity(), data, n_folds=2, path=tmp_path, **OPTIONS)
+
+    def test_a_missing_file_of_a_fold(self, data, tmp_path):
+        cross_validate(Popularity(), data, n_folds=2, path=tmp_path, **OPTIONS)
+        (tmp_path / "fold_2" / "report.json").unlink()
+        with pytest.raises(ValueError, match=r"Remove .*fold_2 to have this fold fitted again"):
+            cross_validate(Popularity(), data, n_folds=2, path=tmp_path, **OPTIONS)
+
+    def test_a_file_is_no_folder(self, data, tmp_path):
+        file: Path = tmp_path / "file"
+        file.write_text("dear")
+        with pytest.raises(ValueError, match="path must be a folder"):
+            cross_validate(Popularity(), data, n_folds=2, path=file, **OPTIONS)
+
+    def test_what_a_killed_process_left_is_no_obstacle(self, data, tmp_path):
+        (tmp_path / ".cross_validation.json.01234567.partial").write_text("{")
+        cross_validate(Popularity(), data, n_folds=2, path=tmp_path, **OPTIONS)
+
     def test_a_folder_of_something_else_is_refused(self, data, tmp_path):
         (tmp_path / "letter.txt").write_text("dear")
         with pytest.raises(ValueError, match="holds something else"):
@@ -185,12 +247,54 @@ class TestRefusals:
             ({"metric": "ndcg"}, TypeError, "'metric', which is no argument"),
             ({"n_folds": 1}, ValueError, "n_folds must be an integer of at least 2"),
             ({"by": "item"}, ValueError, "by"),
+            ({"epochs": 0}, ValueError, "epochs must be"),
+            ({"memory": 0}, ValueError, "memory must be"),
+            ({"memory": 9}, ValueError, "memory is 9 bytes"),
+            ({"batch_size": 0}, ValueError, "batch_size must be"),
+            ({"exclude_seen": "no"}, TypeError, "exclude_seen must be True or False"),
+            ({"progress": 1}, TypeError, "progress must be True or False"),
+            ({"metrics": []}, ValueError, "metrics must name at least one"),
+            ({"k": (5, 5)}, ValueError, "k must not repeat"),
+            ({"metrics": "diversity"}, ValueError, "item_vectors"),
+            ({"metrics": "diversity", "item_vectors": [[1.0]]}, ValueError, "item_vectors must be"),
+            ({"metrics": "diversity", "item_vectors": [[1.0], [1.0, 2.0]]}, ValueError, "different lengths"),
+            ({"metrics": "rmse"}, ValueError, "rat"),
         ],
     )
     def test_before_any_fit(self, data, stopping, options, error, message):
         stopping(1)
         with pytest.raises(error, match=message):
             cross_validate(EASE(), data, **options)
+
+    @pytest.mark.parametrize(
+        ("make", "message"),
+        [
+            (lambda data: 5, "got 5: for a number of folds, give data and n_folds"),
+            (lambda data: data, "got Interactions: to have them divided, give them as the data"),
+            (lambda data: Split(data, data), "got a single Split: give a list"),
+            (strong_split, "got a single StrongSplit"),
+            (lambda data: [Split(data, data), strong_split(data)], "fold 2 is a StrongSplit of 3 parts"),
+            (lambda data: [ThreeWaySplit(data, data, data)] * 2, "fold 1 is a ThreeWaySplit"),
+            (lambda data: [(data, data), data], "fold 2 is a Interactions"),
+            (lambda data: [(data, data), (data, data.to_frame())], "fold 2 is a tuple"),
+            (lambda data: "ab", "fold 1 is a str"),
+        ],
+    )
+    def test_what_are_no_folds(self, data, stopping, make, message):
+        stopping(1)
+        with pytest.raises(TypeError, match=rf"folds takes pairs \(train, test\).*{message}"):
+            cross_validate(EASE(), folds=make(data), progress=False)
+
+    @pytest.mark.parametrize("part", ["train", "test"])
+    def test_a_fold_without_rows(self, data, stopping, part):
+        stopping(1)
+        nothing = data.select(np.zeros(len(data), bool))
+        with pytest.raises(ValueError, match=f"fold 2 has no rows to {part} on"):
+            cross_validate(EASE(), folds=[Split(data, data), Split(data, data)._replace(**{part: nothing})])
+
+    def test_a_test_set_is_no_option(self, data):
+        with pytest.raises(TypeError, match="test belongs to one test set"):
+            cross_validate(EASE(), data, test=data)
 
     def test_what_belongs_to_one_test_set(self, data):
         with pytest.raises(TypeError, match="seen belongs to one test set"):

@@ -111,6 +111,61 @@ class TestMetricByK:
         figure = plots.metric_by_k({"_hidden": report, "$x^2$": report})
         assert legend(figure) == [" _hidden", r"\$x^2\$"]
 
+    def test_a_single_cutoff_has_bars(self, report):
+        users = report.per_user[["ndcg@5"]]
+        one = dataclasses.replace(report, k=(5,), metrics=users.mean().to_dict(), per_user=users, exposure=None)
+        figure = plots.metric_by_k(one)
+        ((low, high),) = (np.asarray(path.vertices)[:, 1] for path in figure.axes[0].collections[0].get_paths())
+        assert [low, high] == one.confidence_intervals().loc["ndcg@5", ["low", "high"]].tolist()
+        assert "bars: 95%" in figure.get_suptitle()
+        assert "bands" not in figure.get_suptitle()
+
+    def test_diversity_of_one_item_is_left_out(self, report):
+        figures = {f"{name}@{k}": 0.1 * k for name in ("diversity", "ndcg") for k in (1, 5)}
+        one = dataclasses.replace(report, metrics=figures, per_user=None)
+        drawn = {axes.get_title(): next(iter(lines(axes).values()))[0].tolist() for axes in plots.metric_by_k(one).axes}
+        assert drawn == {"diversity": [5], "ndcg": [1, 5]}
+        only = dataclasses.replace(one, k=(1,), metrics={"diversity@1": 0.0, "ndcg@1": 0.5})
+        assert [axes.get_title() for axes in plots.metric_by_k(only).axes] == ["ndcg"]
+
+    def test_ticks_are_those_of_the_panel(self, report):
+        other = dataclasses.replace(report, k=(7, 9), metrics={"mrr@7": 0.1, "mrr@9": 0.2}, per_user=None)
+        ticks = {axes.get_title(): axes.get_xticks().tolist() for axes in plots.metric_by_k([report, other]).axes}
+        assert ticks["mrr"] == [7, 9]
+        assert ticks["ndcg"] == [*K]
+
+    def test_a_direction_of_ones_own(self, report):
+        own = dataclasses.replace(report, metrics={"misses@5": 0.1}, per_user=None, directions={"misses": False})
+        assert plots.metric_by_k(own).axes[0].get_title() == "misses (lower is better)"
+
+    def test_many_metrics_are_not_a_tower(self, report):
+        many = dataclasses.replace(report, metrics={f"m{n}@{k}": 0.1 for n in range(25) for k in K}, per_user=None)
+        width, height = plots.metric_by_k(many).get_size_inches()
+        assert height < 1.2 * width
+
+    @pytest.mark.parametrize(
+        "label", ["a long label of a model with many settings, " * 4 + "{}", "x" * 300 + "{}", "m{}"]
+    )
+    @pytest.mark.parametrize("draw", [plots.metric_by_k, plots.popularity_curve])
+    def test_the_whole_legend_and_title_are_in_the_picture(self, report, draw, label):
+        report = dataclasses.replace(report, dataset="a name of a data set that is very long " * 5)
+        figure = draw({label.format(number): report for number in range(13)})
+        figure.draw_without_rendering()
+        picture, (drawn,) = figure.bbox, figure.legends
+        assert len(drawn.get_texts()) >= 13
+        for shown in (drawn, *figure.texts, figure._suptitle):
+            extent = shown.get_window_extent()
+            assert picture.x0 <= extent.x0 < extent.x1 <= picture.x1
+            assert picture.y0 <= extent.y0 < extent.y1 <= picture.y1 + 1
+        lowest = min(axes.get_window_extent().y0 for axes in figure.axes)
+        assert drawn.get_window_extent().y1 < lowest
+        assert all(axes.get_window_extent().height > 100 for axes in figure.axes)
+
+    def test_every_report_has_its_own_look(self, report):
+        figure = plots.metric_by_k({f"m{number}": report for number in range(20)}, "ndcg", level=None)
+        looks = [(line.get_color(), line.get_linestyle()) for line in figure.axes[0].get_lines()]
+        assert len(set(looks)) == 20
+
     def test_refusals(self, report):
         with pytest.raises(ValueError, match="no figure 'mrr' was measured"):
             plots.metric_by_k(report, "mrr")
@@ -206,3 +261,14 @@ class TestFiles:
         assert [axes.get_title() for axes in figure.axes] == ["loss", "val_ndcg@10"]
         with pytest.raises(ValueError, match="history is empty"):
             plots.learning_curve({})
+
+    def test_epochs_without_a_figure_are_passed_over(self):
+        nan = float("nan")
+        history = {"loss": [3.0, 2.0, 1.0, 0.5], "val_ndcg@10": [nan, 0.1, nan, 0.2], "never": [nan] * 4}
+        figure = plots.learning_curve(history)
+        assert [axes.get_title() for axes in figure.axes] == ["loss", "val_ndcg@10"]
+        (line,) = figure.axes[1].get_lines()
+        assert np.asarray(line.get_xydata()).tolist() == [[2, 0.1], [4, 0.2]]
+        assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
+        with pytest.raises(ValueError, match="history is empty"):
+            plots.learning_curve({"never": [nan]})

@@ -99,6 +99,22 @@ class TestMapping:
             report.n_users = 1
         assert report["ndcg@5"] == 0.5
 
+    def test_fingerprints_and_directions_are_immutable_too(self):
+        fingerprints = {"test": "abc"}
+        report = make_report(fingerprints=fingerprints, directions={"misses": False})
+        fingerprints["test"] = "other"
+        assert report.fingerprints == {"test": "abc"}
+        for mapping in (report.fingerprints, report.directions):
+            with pytest.raises(TypeError):
+                mapping["test"] = "x"
+        assert make_report().fingerprints == {}
+        assert report != make_report()
+
+    def test_directions(self):
+        report = make_report(directions={"misses": False, "ndcg": None})
+        found = [report.higher_is_better(key) for key in ("misses@5", "ndcg@10", "gini@5", "recall@5", "unknown")]
+        assert found == [False, None, False, True, None]
+
     def test_equal_if_everything_is(self):
         assert make_report() == make_report()
         assert make_report() != make_report(unreachable=0.5)
@@ -152,6 +168,8 @@ class TestFrames:
             make_report(per_user=users)
         with pytest.raises(ValueError, match="per_user has the column 'mrr@5'"):
             make_report(n_users=3, per_user=users.rename(columns={"ndcg@5": "mrr@5"}))
+        with pytest.raises(ValueError, match="finite numbers; the column 'hit_rate@10' has others"):
+            make_report(n_users=3, per_user=users.assign(**{"hit_rate@10": [1.0, np.nan, 0.0]}))
         with pytest.raises(TypeError, match="exposure must be a pandas DataFrame or None; got dict"):
             make_report(exposure=items.to_dict())
 
@@ -181,6 +199,14 @@ class TestFolder:
             with_frames.save(tmp_path / "report")
         assert Report.load(tmp_path / "report") == make_report()
 
+    @pytest.mark.parametrize("damaged", ["report.json", "per_user.npz", "exposure.npz"])
+    @pytest.mark.parametrize("content", ["", "{", "nonsense"])
+    def test_a_damaged_file(self, with_frames, tmp_path, damaged, content):
+        with_frames.save(tmp_path / "report")
+        (tmp_path / "report" / damaged).write_text(content)
+        with pytest.raises(ValueError, match=rf"{damaged} is missing or damaged"):
+            Report.load(tmp_path / "report")
+
     def test_nothing_there(self, tmp_path):
         with pytest.raises(FileNotFoundError, match="is not a saved report"):
             Report.load(tmp_path)
@@ -190,6 +216,28 @@ class TestJSON:
     def test_round_trip(self):
         report = make_report(dataset="Müller's")
         assert Report.from_json(report.to_json()) == report
+
+    def test_round_trip_of_everything(self):
+        report = make_report(fingerprints={"test": "a", "seen": "b"}, directions={"misses": False, "other": None})
+        assert Report.from_json(report.to_json()) == report
+
+    def test_what_older_versions_did_not_write(self):
+        record = make_report().to_record()
+        del record["fingerprints"], record["directions"]
+        assert Report.from_json(json.dumps(record)) == make_report()
+
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("model", 5), ("n_users", "943"), ("n_users", -1), ("n_test", True), ("unreachable", None), ("k", 5),
+            ("k", ["5"]), ("metrics", [0.5]), ("metrics", {"ndcg@5": "0.5"}), ("metrics", {"ndcg@5": float("nan")}),
+            ("fingerprints", {"test": 5}), ("fingerprints", None), ("directions", {"ndcg": "up"}),
+        ],
+    )  # fmt: skip
+    def test_wrong_values(self, name, value):
+        text = json.dumps({**make_report().to_record(), name: value})
+        with pytest.raises(ValueError, match=f"not the JSON of a report: {name} must be"):
+            Report.from_json(text)
 
     def test_content(self):
         record = json.loads(make_report().to_json())
@@ -298,6 +346,15 @@ class TestTerminal:
         table = side_by_side([make_report(metrics=worse), make_report(metrics=better)])
         assert table.styles == {(1, 1): "bold", (1, 2): "bold"}
         assert "\x1b[1m0.5000\x1b[0m" in rich_text(table, colour=True)
+
+    def test_the_best_of_a_metric_of_ones_own(self):
+        reports = [make_report(metrics={"misses@5": value}, directions={"misses": False}) for value in (0.5, 0.4)]
+        assert side_by_side(reports).styles == {(1, 1): "bold"}
+
+    def test_nothing_is_best_of_other_data_of_the_same_name(self):
+        table = side_by_side([make_report(fingerprints={"test": text}) for text in "ab"])
+        assert table.styles == {}
+        assert table.notes == ["The reports are not of the same data: test."]
 
     def test_nothing_is_best_of_different_test_sets(self):
         assert side_by_side([make_report(), make_report(dataset="ml-1m")]).styles == {}

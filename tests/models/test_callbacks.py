@@ -2,6 +2,8 @@
 
 import csv
 import inspect
+import math
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 import tfrec
 from tfrec._tf import tf
+from tfrec.metrics import METRICS, Metric
 
 
 def monitored(cls, **arguments):
@@ -47,6 +50,7 @@ class TestCallbacks:
         }
         assert {"epoch_loss", "epoch_ndcg@10"} <= written
 
+    @pytest.mark.filterwarnings("ignore:ReduceLROnPlateau was told")
     @pytest.mark.parametrize("mode", ["auto", "min"])
     def test_ranking_metrics_are_maximised(self, mode):
         from tfrec.callbacks import prepare
@@ -92,7 +96,12 @@ class TestCallbacks:
         from tfrec.callbacks import prepare
 
         path = {"filepath": "x"} if kind == "ModelCheckpoint" else {}
-        (callback,) = prepare(getattr(tf.keras.callbacks, kind)(monitor="val_rmse", mode="max", **path))
+        told = getattr(tf.keras.callbacks, kind)(monitor="val_rmse", mode="max", **path)
+        with pytest.warns(UserWarning, match=f"{kind} was told to maximise 'val_rmse', of which less is better"):
+            (callback,) = prepare(told)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            prepare(told)  # as it is now, it is right
         assert callback.monitor_op(0.4, 0.9)
         assert not callback.monitor_op(0.9, 0.4)
 
@@ -113,9 +122,9 @@ class TestCallbacks:
 
         _, stopping, other = prepare(
             [
-                tf.keras.callbacks.EarlyStopping("tuning_gini@10", mode="max"),
+                tf.keras.callbacks.EarlyStopping("tuning_gini@10"),
                 tf.keras.callbacks.EarlyStopping("other_gini", mode="max"),
-                RankingMetrics(held_out, prefix="tuning_"),
+                RankingMetrics(held_out, metrics="gini", prefix="tuning_"),
             ]
         )
         assert stopping.monitor_op is np.less
@@ -148,16 +157,42 @@ class TestCallbacks:
         with pytest.raises(TypeError, match="fit takes callbacks that are"):
             model_class().fit(train, callbacks=[print])
 
-    @pytest.mark.parametrize(("frequency", "validated"), [(2, [1, 3]), ([1, 4], [0, 3])])
-    def test_validation_frequency(self, train, held_out, frequency, validated):
+    @pytest.mark.parametrize(("frequency", "validated"), [(2, [1, 3]), ([1, 4], [0, 3]), (iter([4]), [3])])
+    def test_validation_frequency(self, train, held_out, tmp_path, frequency, validated):
         from tfrec.models import Popularity
 
-        seen = []
-        spy = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append("val_ndcg@10" in logs))
-        Popularity().fit(
-            train, validation_data=held_out, validation_freq=frequency, epochs=4, callbacks=[spy], verbose=0
+        logger = tf.keras.callbacks.CSVLogger(str(tmp_path / "history.csv"))
+        history = Popularity().fit(
+            train, validation_data=held_out, validation_freq=frequency, epochs=4, callbacks=logger, verbose=0
         )
-        assert [epoch for epoch, found in enumerate(seen) if found] == validated
+        figures = history.history["val_ndcg@10"]
+        assert [epoch for epoch, figure in enumerate(figures) if not math.isnan(figure)] == validated
+        assert {len(values) for values in history.history.values()} == {4}
+        with open(tmp_path / "history.csv") as file:
+            written = [float(row["val_ndcg@10"]) for row in csv.DictReader(file)]
+        np.testing.assert_allclose(written, figures)
+
+    @pytest.mark.parametrize(("frequency", "pause"), [(3, 3), ([1, 4, 6], 3), ([5, 6], 5)])
+    @pytest.mark.parametrize("kind", ["EarlyStopping", "ReduceLROnPlateau"])
+    def test_patience_must_last_from_one_evaluation_to_the_next(self, held_out, kind, frequency, pause):
+        from tfrec.callbacks import RankingMetrics, prepare
+
+        metrics = RankingMetrics(held_out, frequency=frequency)
+        make = getattr(tf.keras.callbacks, kind)
+        with pytest.raises(ValueError, match=f"{kind} counts epochs.*a patience of at least {pause}"):
+            prepare([metrics, monitored(make, patience=pause - 1)])
+        prepare([metrics, monitored(make, patience=pause), make(monitor="loss", patience=1)])
+        with pytest.raises(ValueError, match="counts epochs"):
+            prepare(monitored(make, patience=pause - 1), [metrics])
+
+    def test_early_stopping_between_evaluations(self, train, held_out):
+        from tfrec.models import Popularity
+
+        stopping = monitored(tf.keras.callbacks.EarlyStopping, patience=2)
+        history = Popularity().fit(
+            train, validation_data=held_out, validation_freq=2, epochs=9, callbacks=stopping, verbose=0
+        )
+        assert len(history.epoch) == 4  # the second evaluation is no better than the first
 
     def test_a_backup_in_the_middle_of_a_closed_form_is_refused(self, train, tmp_path):
         from tfrec.models import EASE
@@ -223,11 +258,57 @@ class TestRankingMetrics:
     def test_frequency(self, train, held_out):
         from tfrec.models import Popularity
 
-        seen = []
-        spy = tf.keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append("val_ndcg@3" in logs))
         every_other = tfrec.callbacks.RankingMetrics(held_out, k=3, metrics="ndcg", frequency=2)
-        Popularity().fit(train, epochs=4, callbacks=[spy, every_other], verbose=0)
-        assert seen == [False, True, False, True]
+        history = Popularity().fit(train, epochs=4, callbacks=[every_other], verbose=0).history
+        assert [math.isnan(figure) for figure in history["val_ndcg@3"]] == [True, False, True, False]
+
+    def test_the_direction_of_a_metric_of_ones_own(self, held_out):
+        from tfrec.callbacks import RankingMetrics, prepare
+
+        def function(lists, k):
+            return METRICS["ndcg"].function(lists, k)
+
+        own = [
+            Metric("misses", "hits", function, higher_is_better=False),
+            Metric("gini", "hits", function, higher_is_better=True),
+            Metric("neutral", "hits", function, higher_is_better=None),
+        ]
+        _, misses, gini, other_gini, neutral = prepare(
+            [
+                RankingMetrics(held_out, k=3, metrics=own),
+                *(tf.keras.callbacks.EarlyStopping(f"val_{name}") for name in ("misses@3", "gini@3", "gini@5")),
+                tf.keras.callbacks.EarlyStopping("val_neutral@3", mode="min"),
+            ]
+        )
+        assert misses.monitor_op is np.less
+        assert gini.monitor_op is np.greater
+        assert other_gini.monitor_op is np.less  # not the callback's
+        assert neutral.monitor_op is np.less
+
+    def test_two_that_write_the_same_figure_are_refused(self, train, held_out):
+        from tfrec.callbacks import RankingMetrics
+        from tfrec.models import Popularity
+
+        metrics = RankingMetrics(held_out, k=(3, 10), metrics=["gini", "ndcg"])
+        for others in ([metrics, metrics], [metrics, RankingMetrics(train, metrics="ndcg")]):
+            with pytest.raises(ValueError, match="two RankingMetrics would both write 'val_"):
+                Popularity().fit(train, callbacks=others, verbose=0)
+        with pytest.raises(
+            ValueError, match="validation_data of fit and a RankingMetrics would both write 'val_ndcg@10'"
+        ):
+            Popularity().fit(train, validation_data=held_out, callbacks=metrics, verbose=0)
+        others = [metrics, RankingMetrics(held_out, k=5, metrics="ndcg")]
+        assert "val_ndcg@5" in Popularity().fit(train, callbacks=others, verbose=0).history
+
+    def test_what_the_model_lacks_is_found_before_the_first_epoch(self, train, held_out):
+        from tfrec.models import Popularity
+
+        began = []
+        spy = tf.keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: began.append(epoch))
+        for options in ({"metrics": "rmse"}, {"memory": 200}):
+            with pytest.raises(ValueError, match=r"rmse|memory"):
+                Popularity().fit(train, callbacks=[spy, tfrec.callbacks.RankingMetrics(held_out, **options)], verbose=0)
+        assert began == []
 
     def test_it_takes_every_option_of_evaluate(self):
         options = set(inspect.signature(tfrec.evaluate).parameters) - {"model", "test"}
@@ -239,6 +320,21 @@ class TestRankingMetrics:
             ({"metrics": "ndgc"}, ValueError, "unknown metric 'ndgc'"),
             ({"k": [10, 0]}, ValueError, "k must be an integer of at least 1; got 0"),
             ({"frequency": 0}, ValueError, r"frequency \(validation_freq of fit\) must be"),
+            ({"frequency": "2"}, TypeError, "frequency .* must be an integer"),
+            ({"frequency": []}, ValueError, "frequency .* must name at least one epoch"),
+            ({"frequency": [0]}, ValueError, "every epoch of frequency .* must be an integer of at least 1"),
+            ({"k": []}, ValueError, "k must name at least one"),
+            ({"k": [5, 5]}, ValueError, "k must not repeat"),
+            ({"metrics": []}, ValueError, "metrics must name at least one"),
+            ({"metrics": ["ndcg", "ndcg"]}, ValueError, "metrics must not repeat"),
+            ({"metrics": 5}, TypeError, "metrics must be names"),
+            ({"metrics": "diversity", "item_vectors": [[1.0]]}, ValueError, "item_vectors must be"),
+            ({"memory": 0}, ValueError, "memory must be"),
+            ({"batch_size": 1.5}, TypeError, "batch_size must be"),
+            ({"exclude_seen": 1}, TypeError, "exclude_seen must be True or False"),
+            ({"candidates": 5}, TypeError, r"candidates must be tfrec\.data\.Candidates"),
+            ({"given": 5}, TypeError, "given must be"),
+            ({"seen": 5}, TypeError, "seen must be"),
             ({"prefix": None}, TypeError, "prefix must be a string"),
             ({"metric": "ndcg"}, TypeError, "unexpected keyword argument 'metric'"),
         ],
@@ -246,6 +342,10 @@ class TestRankingMetrics:
     def test_wrong_arguments_cost_no_epoch(self, held_out, options, error, message):
         with pytest.raises(error, match=message):
             tfrec.callbacks.RankingMetrics(held_out, **options)
+
+    def test_options_that_contradict_each_other(self, held_out):
+        with pytest.raises(ValueError, match="seen= names items to leave out"):
+            tfrec.callbacks.RankingMetrics(held_out, seen=held_out, exclude_seen=False)
 
     def test_wrong_data(self, held_out):
         with pytest.raises(TypeError, match=r"takes tfrec\.data\.Interactions, got DataFrame"):

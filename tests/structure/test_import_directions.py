@@ -68,8 +68,10 @@ ROOMS: dict[str, set[str]] = {
     "benchmarks": PUBLIC,
 }  # fmt: skip
 
-# Inside functions three rooms close the user's circle: fit validates, export exports, load finds the class.
+# Inside functions four rooms close the user's circle: fit validates, export exports, load finds the class, and the
+# callback that validates checks its options by the rules of evaluate.
 IN_FUNCTIONS = {
+    "tfrec.callbacks": {"tfrec.evaluation"},
     "tfrec.recommender": {"tfrec.evaluation", "tfrec.export"},
     "tfrec.saving": {"tfrec.models"},
 }

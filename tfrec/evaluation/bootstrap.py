@@ -1,6 +1,5 @@
 """How sure a mean over users is: bootstrap confidence intervals, of many figures at once."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -35,7 +34,7 @@ def mean_intervals(values: Floats, *, level: float = 0.95, n_resamples: int = 10
     So all figures share the resamples of users, and the memory is a fixed number of bytes for any number of figures.
 
     Args:
-        values: float64 [n_users, n_figures]; NaN where a figure is not defined for a user, who is then left out of it.
+        values: float64 [n_users, n_figures], finite.
         level: confidence level, between 0 and 1.
         n_resamples: how many samples of users are drawn.
         seed: of the draws; the same seed gives the same intervals.
@@ -44,27 +43,14 @@ def mean_intervals(values: Floats, *, level: float = 0.95, n_resamples: int = 10
         The means and the ends of their intervals. All users having one value, they are this value.
 
     Raises:
-        ValueError: if a figure is NaN for all users; if `level` is not between 0 and 1; if another is too small.
+        ValueError: if there are no users; if `level` is not between 0 and 1; if another is too small.
     """
     level = check_level(level)
     n_resamples = check_integer("n_resamples", n_resamples, minimum=1)
     seed = check_integer("seed", seed, minimum=0)
-    mean, low, high = np.empty((3, values.shape[1]))
-    for columns, own in defined_values(values):
-        if not len(own):
-            raise ValueError("a figure without a value for any user has no confidence interval")
-        mean[columns], low[columns], high[columns] = _bca(own, level, n_resamples, np.random.default_rng(seed))
-    return Intervals(mean, low, high)
-
-
-def defined_values(values: Floats) -> Iterator[tuple[NDArray[np.intp], Floats]]:
-    """The columns without a NaN, all at once, and each other column without the rows of its NaNs: (columns, values)."""
-    defined = ~np.isnan(values)
-    whole = defined.all(axis=0)
-    if whole.any():
-        yield np.flatnonzero(whole), values[:, whole]
-    for column in np.flatnonzero(~whole):
-        yield np.array([column]), values[defined[:, column], column, np.newaxis]
+    if not len(values):
+        raise ValueError("without users there are no confidence intervals")
+    return _bca(values, level, n_resamples, np.random.default_rng(seed))
 
 
 def check_level(level: float) -> float:

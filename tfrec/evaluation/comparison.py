@@ -16,7 +16,8 @@ from tfrec.evaluation.paired_values import paired_values
 from tfrec.evaluation.report import Report, write_json
 from tfrec.evaluation.setting import as_cutoffs
 from tfrec.evaluation.significance import TESTS, holm, paired_differences
-from tfrec.evaluation.tables import Cell, Table, Tabular, figure_text, higher_is_better
+from tfrec.evaluation.tables import Cell, Table, Tabular, figure_text
+from tfrec.metrics import Metric
 
 Test = Literal["t", "wilcoxon", "permutation"]
 Correction = Literal["holm", "none"]
@@ -88,7 +89,8 @@ class Comparison(Tabular):
                 "*" if row["significant"] else "",
             ])  # fmt: skip
             if row["significant"]:
-                styles |= {(number, column): _colour(row["metric"], row["difference"]) for column in (4, 5, 6, 7)}
+                colour = _colour(first.higher_is_better(row["metric"]), row["difference"])
+                styles |= dict.fromkeys(((number, column) for column in (4, 5, 6, 7)), colour)
             shown = pair
         p_name = "p" if self.correction == "none" else f"p ({self.correction.capitalize()})"
         method = (
@@ -103,8 +105,7 @@ class Comparison(Tabular):
         )
 
 
-def _colour(metric: str, difference: float) -> str:
-    larger = higher_is_better(metric)
+def _colour(larger: bool | None, difference: float) -> str:
     return "bold" if larger is None else "green" if larger == (difference > 0) else "red"
 
 
@@ -112,7 +113,7 @@ def compare(
     models: Mapping[str, Any] | Sequence[Any],
     data: Interactions | None = None,
     *,
-    metrics: str | Iterable[str] | None = None,
+    metrics: str | Metric | Iterable[str | Metric] | None = None,
     baseline: str | None = None,
     test: Test = "t",
     correction: Correction = "holm",
@@ -140,8 +141,8 @@ def compare(
         models: reports of `tfrec.evaluate`; or, with `data`, fitted models, which are evaluated first. With labels (a
             mapping) or under their own names (a sequence).
         data: held-out interactions to evaluate the models on.
-        metrics: the figures, such as "ndcg@10", or metrics, such as "ndcg", for all their cutoffs; by default all that
-            have per-user values in every report.
+        metrics: the figures, such as "ndcg@10", or metrics, such as "ndcg" or a `Metric` of your own, for all their
+            cutoffs; by default all that have per-user values in every report.
         baseline: label of the model that every other one is compared with; by default all pairs are compared.
         test: "t", Student's paired t-test; "wilcoxon", the signed-rank test; "permutation", of the mean difference.
         correction: "holm", or "none".
@@ -163,18 +164,17 @@ def compare(
     _check_choice("correction", correction, _CORRECTIONS)
     level = check_level(level)
     n_resamples, seed = check_integer("n_resamples", n_resamples, minimum=1), check_integer("seed", seed, minimum=0)
-    metrics = None if metrics is None else [metrics] if isinstance(metrics, str) else list(metrics)
-    if other := [metric for metric in metrics or () if not isinstance(metric, str)]:
-        raise TypeError(f"metrics must be names of figures, such as 'ndcg@10', or of metrics; got {other[0]!r}")
+    asked = _asked(metrics)
     labelled = _labelled(models)
     pairs = _pairs(list(labelled), baseline)
     if data is not None:
-        labelled = _evaluated(labelled, data, metrics, evaluation)
+        labelled = _evaluated(labelled, data, asked, evaluation)
     elif evaluation:
         raise TypeError(
             f"{next(iter(evaluation))} is an argument of an evaluation, and there are no data to evaluate on"
         )
-    values = paired_values(labelled, metrics)
+    names = [metric.name if isinstance(metric, Metric) else metric for metric in asked or ()]
+    values = paired_values(labelled, None if asked is None else names)
     tests = pd.concat(
         [
             _tests(labelled, values, pair, {"test": test, "level": level, "n_resamples": n_resamples, "seed": seed})
@@ -186,6 +186,17 @@ def compare(
     tests["p_adjusted"] = holm(p_values) if correction == "holm" else p_values
     tests["significant"] = tests["p_adjusted"] < 1 - level
     return Comparison(labelled, test, correction, level, tests)
+
+
+def _asked(metrics: Any) -> list[str | Metric] | None:
+    if metrics is None:
+        return None
+    asked = [metrics] if isinstance(metrics, str | Metric) or not isinstance(metrics, Iterable) else list(metrics)
+    if other := [metric for metric in asked if not isinstance(metric, str | Metric)]:
+        raise TypeError(f"metrics must be names of figures, such as 'ndcg@10', or metrics; got {other[0]!r}")
+    if not asked:
+        raise ValueError("metrics must name at least one figure or metric; got none")
+    return asked
 
 
 def _check_choice(name: str, value: Any, choices: Iterable[str]) -> None:
@@ -216,7 +227,7 @@ def _pairs(labels: list[str], baseline: str | None) -> list[tuple[str, str]]:
 
 
 def _evaluated(
-    models: Mapping[str, Any], data: Interactions, metrics: list[str] | None, evaluation: Mapping[str, Any]
+    models: Mapping[str, Any], data: Interactions, metrics: list[str | Metric] | None, evaluation: Mapping[str, Any]
 ) -> dict[str, Report]:
     if reports := [label for label, model in models.items() if isinstance(model, Report)]:
         raise TypeError(f"{reports[0]!r} is a report: compare takes either reports, or models and the data to test on")
@@ -224,7 +235,8 @@ def _evaluated(
     if "k" in options:
         options["k"] = as_cutoffs(options["k"])  # once: it may be an iterator
     if metrics is not None:
-        options["metrics"] = list(dict.fromkeys(name.partition("@")[0] for name in metrics))
+        named = (metric if isinstance(metric, Metric) else metric.partition("@")[0] for metric in metrics)
+        options["metrics"] = list(dict.fromkeys(named))
     return {label: evaluate(model, data, **options) for label, model in models.items()}
 
 

@@ -1,10 +1,8 @@
 """Cross-validation: one model, fitted and evaluated on several splits; the public function `cross_validate`."""
 
-import hashlib
 import inspect
-import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,20 +11,15 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from tfrec import files
-from tfrec._version import __version__
-from tfrec.checks import check_integer
-from tfrec.data import Interactions, Split, k_fold
-from tfrec.evaluation.evaluator import evaluate
+from tfrec.checks import check_flag, check_integer
+from tfrec.data import Folds, Interactions, Split, k_fold
+from tfrec.evaluation.evaluator import check_needs, evaluate
+from tfrec.evaluation.kept_folds import begin, kept_fold, settings_of
 from tfrec.evaluation.report import Report, write_json
-from tfrec.evaluation.setting import as_cutoffs, as_metrics
-from tfrec.evaluation.storage import load_report, save_report
+from tfrec.evaluation.setting import Setting, as_batch_size, as_cutoffs, as_metrics
 from tfrec.evaluation.tables import Table, Tabular, figure_text
-from tfrec.metrics import Metric
 
-_SETTINGS, _SPLIT = "cross_validation.json", "split"
-_OF_ONE_TEST_SET = ("candidates", "given", "seen")
-_WITHOUT_EFFECT = ("batch_size", "memory")
+_OF_ONE_TEST_SET = ("test", "candidates", "given", "seen")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,12 +111,12 @@ def cross_validate(
         model: the model to fit afresh for each fold; only its class and its arguments are used.
         data: the interactions to divide by `tfrec.data.k_fold`.
         n_folds: into how many folds.
-        folds: instead of `data`, the splits themselves, at least two.
+        folds: instead of `data`, the splits themselves, at least two: pairs (train, test) of `Interactions`.
         by: for `data`: any rows make a fold ("global"), or each user's rows are spread over the folds ("user").
         seed: of the division of `data`. The model's own seed is one of its arguments, and the same in each fold.
         epochs: of each fit; None is the model's own default.
         path: a folder that keeps every finished fold, so that an interrupted run goes on where it was when it is
-            started again.
+            started again. It then can't have metrics of your own, whose functions no file tells apart.
         progress: show a bar on the standard error.
         **evaluation: arguments of `tfrec.evaluate`: `k`, `metrics`, `exclude_seen` and so on.
 
@@ -131,26 +124,26 @@ def cross_validate(
         Means, standard deviations and the folds' reports.
 
     Raises:
-        ValueError: if there are both or neither of `data` and `folds`, or fewer than two folds; if `path` holds a run
-            of another model, of other data or with other options.
-        TypeError: if `model` is not a model, or an option is not one of `tfrec.evaluate` or belongs to one test set.
+        ValueError: if there are both or neither of `data` and `folds`, or fewer than two folds; if a fold has no rows,
+            or an option is out of range; if `path` holds a run of another model, of other data or with other options,
+            or something damaged.
+        TypeError: if `model` is not a model, or a fold no pair of `Interactions`; if an option is not one of
+            `tfrec.evaluate`, or belongs to one test set, or with `path` is nothing that a file can tell.
     """
     _check_model(model)
+    check_flag("progress", progress)
     evaluation = _checked(evaluation)
+    epochs = getattr(model, "default_epochs", None) if epochs is None else check_integer("epochs", epochs, minimum=1)
     if (data is None) == (folds is None):
         raise ValueError("cross_validate takes either data, to be divided into folds, or folds=, the splits themselves")
-    if data is not None:
-        splits: Sequence[Split] = k_fold(data, n_folds, by, seed)
-    elif isinstance(folds, Sequence):
-        splits = folds
-    else:
-        splits = list(folds or ())
-    check_integer("the number of folds", len(splits), minimum=2)
+    splits: Sequence[Split] = _checked_folds(folds) if data is None else k_fold(data, n_folds, by, seed)
+    test = splits[0][1] if data is None else data
+    as_batch_size(evaluation["batch_size"], evaluation["memory"], test.n_items, max(evaluation["k"]))
+    check_needs(model, test, evaluation["metrics"], evaluation["item_vectors"])
     folder = None if path is None else Path(path)
     if folder is not None:
-        options = {"epochs": epochs, "evaluation": evaluation}
         division = None if data is None else {"data": data, "by": by, "seed": seed}
-        _begin(folder, _settings(model, division, len(splits), options))
+        begin(folder, settings_of(model, division, len(splits), epochs, evaluation))
     reports = []
     for number in tqdm(range(1, len(splits) + 1), desc="cross-validation", unit="fold", disable=not progress):
         split = splits[number - 1]
@@ -160,17 +153,45 @@ def cross_validate(
 
 def _fold(model: Any, split: Split, folder: Path | None, epochs: int | None, evaluation: Mapping[str, Any]) -> Report:
     """The report of one fold, from its folder if it is there already."""
-    parts = None if folder is None else {"train": split[0].fingerprint(), "test": split[1].fingerprint()}
-    if folder is not None and folder.is_dir():
-        if json.loads((folder / f"{_SPLIT}.json").read_text(encoding="utf-8")) != parts:
-            raise ValueError(f"{folder} is of another split: give cross_validate the same folds, or another path")
-        return load_report(folder)
-    fresh = type(model)(**model.get_config())
-    fresh.fit(split[0], epochs=epochs, verbose=0)
-    report = evaluate(fresh, split[1], **evaluation)
-    if folder is not None:
-        save_report(folder, report, **{_SPLIT: parts})
-    return report
+
+    def make() -> Report:
+        fresh = type(model)(**model.get_config())
+        fresh.fit(split[0], epochs=epochs, verbose=0)
+        return evaluate(fresh, split[1], **evaluation)
+
+    return make() if folder is None else kept_fold(folder, split, make)
+
+
+def _checked_folds(folds: Any) -> Sequence[Split]:
+    """The splits, if each is a pair to train and to test on; those that tfrec makes one at a time are not all made."""
+    way_out = "folds takes pairs (train, test) of Interactions, such as k_fold(data) gives"
+    if isinstance(folds, Folds):
+        return folds
+    if isinstance(folds, Interactions):
+        raise TypeError(f"{way_out}; got Interactions: to have them divided, give them as the data")
+    if not isinstance(folds, Iterable):
+        hint = ": for a number of folds, give data and n_folds" if isinstance(folds, int) else ""
+        raise TypeError(f"{way_out}; got {folds!r}{hint}")
+    if isinstance(folds, tuple) and any(isinstance(part, Interactions) for part in folds):
+        raise TypeError(f"{way_out}; got a single {type(folds).__name__}: give a list of at least two pairs")
+    splits = list(folds)
+    check_integer("the number of folds", len(splits), minimum=2)
+    for number, split in enumerate(splits, start=1):
+        _check_fold(number, split, way_out)
+    return splits
+
+
+def _check_fold(number: int, split: Any, way_out: str) -> None:
+    is_pair = isinstance(split, Sequence) and len(split) == 2
+    if not is_pair or not all(isinstance(part, Interactions) for part in split):
+        parts = f" of {len(split)} parts" if isinstance(split, Sequence) and not isinstance(split, str) else ""
+        raise TypeError(
+            f"{way_out}; fold {number} is a {type(split).__name__}{parts}: give the part to train on and the part to "
+            "test on, (train, test)"
+        )
+    for name, part in zip(("train", "test"), split, strict=True):
+        if not len(part):
+            raise ValueError(f"fold {number} has no rows to {name} on: leave it out, or divide the data otherwise")
 
 
 def _check_model(model: Any) -> None:
@@ -180,60 +201,24 @@ def _check_model(model: Any) -> None:
 
 
 def _checked(evaluation: dict[str, Any]) -> dict[str, Any]:
-    """The options of every evaluation; raises the errors of a wrong one before the first fit."""
+    """All options of every evaluation, defaults too; raises the errors of a wrong one before the first fit."""
     if wrong := [name for name in _OF_ONE_TEST_SET if evaluation.get(name) is not None]:
         raise TypeError(f"{wrong[0]} belongs to one test set, and cross_validate has one for each fold")
-    known = inspect.signature(evaluate).parameters
-    if unknown := [name for name in evaluation if name not in known]:
+    parameters = inspect.signature(evaluate).parameters
+    defaults = {name: known.default for name, known in parameters.items() if name not in ("model", *_OF_ONE_TEST_SET)}
+    if unknown := [name for name in evaluation if name not in defaults and name not in _OF_ONE_TEST_SET]:
         raise TypeError(f"cross_validate got {unknown[0]!r}, which is no argument of its own or of tfrec.evaluate")
-    checks: dict[str, Callable[[Any], Any]] = {"k": as_cutoffs, "metrics": as_metrics}
-    return {name: checks[name](value) if name in checks else value for name, value in evaluation.items()}
+    options = defaults | {name: value for name, value in evaluation.items() if name in defaults}
+    Setting(None, None, None, options["exclude_seen"])
+    options |= {"k": as_cutoffs(options["k"]), "metrics": as_metrics(options["metrics"])}
+    if options["item_vectors"] is not None:
+        options["item_vectors"] = _as_array(options["item_vectors"])
+    return options
 
 
-def _settings(
-    model: Any, division: Mapping[str, Any] | None, n_folds: int, options: Mapping[str, Any]
-) -> dict[str, Any]:
-    """All that the figures depend on, as JSON gives it back; the splits are kept with their folds."""
-    evaluation = {name: value for name, value in options["evaluation"].items() if name not in _WITHOUT_EFFECT}
-    settings = {
-        "version of tfrec": __version__,
-        "model": f"{type(model).__module__}.{type(model).__qualname__}",
-        "arguments of the model": model.get_config(),
-        "number of folds": n_folds,
-        "division of the data": division,
-        "epochs": options["epochs"],
-        "evaluation": evaluation,
-    }
-    return json.loads(json.dumps(settings, default=_plain))
-
-
-def _plain(value: Any) -> Any:
-    """What stands in the settings for a value that JSON doesn't have."""
-    if isinstance(value, Interactions):
-        return value.fingerprint()
-    if isinstance(value, Metric):
-        return value.name
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return [str(value.dtype), value.shape, hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()]
-    if isinstance(value, Iterable):
-        return list(value)
-    return repr(value)
-
-
-def _begin(folder: Path, settings: dict[str, Any]) -> None:
-    """Make the folder of a run, or see to it that the run which is there is this one."""
-    path = folder / _SETTINGS
-    if not path.is_file():
-        if folder.is_dir() and any(folder.iterdir()):
-            raise ValueError(f"{folder} holds something else than a cross-validation: choose another path")
-        folder.mkdir(parents=True, exist_ok=True)
-        files.write_text(path, json.dumps(settings, indent=2))
-        return
-    there = json.loads(path.read_text(encoding="utf-8"))
-    if other := [name for name in settings if there.get(name) != settings[name]]:
-        raise ValueError(
-            f"{folder} holds a cross-validation with other settings ({', '.join(other)}): choose another path, or "
-            "remove it to start afresh"
-        )
+def _as_array(item_vectors: Any) -> Any:
+    """One table, for all folds and for the settings; what is none is refused where the vectors are checked."""
+    try:
+        return np.asarray(item_vectors)
+    except ValueError:  # rows of different lengths
+        return item_vectors

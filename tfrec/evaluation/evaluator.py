@@ -130,6 +130,7 @@ def evaluate(
     held_out = hold_out(test, model)
     of_lists = [metric for metric in asked if metric.kind != "ratings"]
     figures = rating_figures(model, held_out, [metric for metric in asked if metric.kind == "ratings"])
+    directions = {metric.name: metric.higher_is_better for metric in asked}
     if not of_lists:
         return Report(
             **_circumstances(model, held_out, _n_with_training_rows(model, held_out)),
@@ -137,6 +138,7 @@ def evaluate(
             k=(),
             metrics=figures,
             fingerprints={"test": test.fingerprint()},
+            directions=directions,
         )
     statistics = item_statistics(model, test, vectors)
     gathered = Figures(
@@ -160,6 +162,7 @@ def evaluate(
         per_user=gathered.per_user(),
         exposure=gathered.exposure(model.item_ids),
         fingerprints={"test": test.fingerprint(), **setting.fingerprints()},
+        directions=directions,
     )
 
 

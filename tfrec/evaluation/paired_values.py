@@ -55,3 +55,15 @@ def _check_comparable(reports: Mapping[str, Any]) -> None:
                 raise ValueError(
                     f"{first!r} and {label!r} cannot be compared: the {what} of one is {mine!r}, of the other {its!r}"
                 )
+        if parts := different_data(reference, report):
+            raise ValueError(
+                f"{first!r} and {label!r} cannot be compared: they were not evaluated on the same data, for "
+                f"{' and '.join(f'{name}=' if name != 'test' else 'the test set' for name in parts)} had other rows or "
+                "ids, whatever it is called. Evaluate all models on the same data"
+            )
+
+
+def different_data(first: Report, second: Report) -> list[str]:
+    """The parts of the data in which the reports' fingerprints differ: "test", "candidates", "given" and "seen"."""
+    names = dict.fromkeys((*first.fingerprints, *second.fingerprints))
+    return [name for name in names if first.fingerprints.get(name) != second.fingerprints.get(name)]

@@ -25,10 +25,11 @@ from tfrec.evaluation.panels import (
 )
 from tfrec.evaluation.report import Report
 from tfrec.evaluation.side_by_side import labelled_reports
-from tfrec.evaluation.tables import higher_is_better, select_figures
+from tfrec.evaluation.tables import select_figures
 
 _K = "k, length of the list"
 _BINS = 40  # of popularity ranks
+_EMPTY = {"diversity@1"}  # a list of one item has no pairs
 
 
 def save_run_plots(folder: Path, history: Mapping[str, Sequence[float]], report: Report) -> None:
@@ -69,41 +70,46 @@ def save_plots(folder: str | os.PathLike[str], reports: Reports) -> list[Path]:
 def metric_by_k(reports: Reports, metrics: str | Sequence[str] | None = None, *, level: float | None = 0.95) -> Figure:
     """Every metric against the length of the list: a panel a metric, a line a report.
 
+    The diversity of lists of one item is left out: they have no pair of items to be different.
+
     Args:
         reports: one report, or several with labels (a mapping) or under their models' names (a sequence).
         metrics: the metrics to draw, such as ["ndcg", "recall"]; by default all that have cutoffs.
-        level: of the confidence bands, bootstrap intervals over users, which figures with per-user values have; None
-            draws no bands.
+        level: of the confidence bands (bars where there is a single cutoff), bootstrap intervals over users, which
+            figures with per-user values have; None draws none.
 
     Raises:
         ValueError: if there are no reports, or no figures with cutoffs; if a metric is unknown.
     """
     series = series_of(reports)
-    known = dict.fromkeys(key for one in series for key in one.report if "@" in key)
+    known = dict.fromkeys(key for one in series for key in one.report if "@" in key and key not in _EMPTY)
     if not known:
         raise ValueError("there is nothing to draw against k: the reports have no figures with a cutoff")
     chosen = list(known) if metrics is None else select_figures(metrics, known)
     names = list(dict.fromkeys(key.partition("@")[0] for key in chosen))
     bands = [_bands(one.report, chosen, level) for one in series]
     figure, panels = panels_of(len(names))
+    marks = set[str]()
     for axes, name in zip(panels, names, strict=True):
-        lower = " (lower is better)" if higher_is_better(name) is False else ""
-        axes.set_title(f"{name}{lower}", fontsize="medium")
+        larger = next(one.report.higher_is_better(name) for one in series if _cutoffs(one.report, name))
+        axes.set_title(f"{shown_label(name)}{' (lower is better)' if larger is False else ''}", fontsize="medium")
         for one, ends in zip(series, bands, strict=True):
-            _draw_metric(axes, one, name, ends)
-        cutoff_axis(axes, series)
+            marks |= _draw_metric(axes, one, name, ends)
+        cutoff_axis(axes, [k for one in series for k in _cutoffs(one.report, name)])
         low, high = axes.dataLim.intervaly
         low = min(0.0, low)
         axes.set_ylim(low, high + 0.06 * (high - low or 1.0))
     for axes in panels[-columns_of(len(names)) :]:  # the lowest of each column
         axes.set_xlabel(_K)
-    has_bands = any(ends is not None for ends in bands)
-    finish(
-        figure,
-        series,
-        f"bands: {100 * (level or 0):.4g}% confidence intervals, bootstrap over users" if has_bands else None,
-    )
+    kinds = " and ".join(sorted(marks))
+    note = f"{kinds}: {100 * (level or 0):.4g}% confidence intervals, bootstrap over users" if marks else None
+    finish(figure, series, note)
     return figure
+
+
+def _cutoffs(report: Report, name: str) -> list[int]:
+    """The cutoffs that a report has a metric at, in their order."""
+    return [k for k in sorted(report.k) if (key := f"{name}@{k}") in report and key not in _EMPTY]
 
 
 def _bands(report: Report, keys: Sequence[str], level: float | None) -> pd.DataFrame | None:
@@ -113,13 +119,21 @@ def _bands(report: Report, keys: Sequence[str], level: float | None) -> pd.DataF
     return report.confidence_intervals(level, metrics=own) if own and level is not None else None
 
 
-def _draw_metric(axes: Axes, one: Series, name: str, bands: pd.DataFrame | None) -> None:
-    k = [cutoff for cutoff in sorted(one.report.k) if f"{name}@{cutoff}" in one.report]
+def _draw_metric(axes: Axes, one: Series, name: str, bands: pd.DataFrame | None) -> set[str]:
+    """Draw a report's line, and its intervals; what these are drawn as."""
+    k = _cutoffs(one.report, name)
     keys = [f"{name}@{cutoff}" for cutoff in k]
-    axes.plot(k, [one.report[key] for key in keys], **one.style)
-    if bands is not None and keys and set(keys) <= set(bands.index):
-        ends = bands.loc[keys]
-        axes.fill_between(k, ends["low"], ends["high"], color=one.style["color"], alpha=0.2, linewidth=0)
+    values = np.array([one.report[key] for key in keys])
+    axes.plot(k, values, **one.style)
+    if bands is None or not keys or not set(keys) <= set(bands.index):
+        return set()
+    ends = bands.loc[keys]
+    colour = one.style["color"]
+    if len(k) > 1:
+        axes.fill_between(k, ends["low"], ends["high"], color=colour, alpha=0.2, linewidth=0)
+        return {"bands"}
+    axes.vlines(k, ends["low"], ends["high"], color=colour, alpha=0.6, linewidth=1.6)
+    return {"bars"}
 
 
 def popularity_curve(reports: Reports, k: int | None = None) -> Figure:
@@ -190,7 +204,7 @@ def coverage_curve(reports: Reports) -> Figure:
     for one, exposure in zip(series, _exposures(series, one_training_set=False), strict=True):
         k = sorted(one.report.k)
         axes.plot(k, [(exposure[cutoff] > 0).mean() for cutoff in k], **one.style)
-    cutoff_axis(axes, series)
+    cutoff_axis(axes, [cutoff for one in series for cutoff in one.report.k])
     axes.set(xlabel=_K, ylabel="items recommended to anybody", ylim=(0, 1.02))
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     finish(figure, series, None)
@@ -200,14 +214,23 @@ def coverage_curve(reports: Reports) -> Figure:
 def learning_curve(history: Mapping[str, Sequence[float]]) -> Figure:
     """Every series of a Keras history against the epoch, one panel each.
 
+    Epochs without a figure (NaN, as `tfrec.callbacks.RankingMetrics` writes between evaluations) are passed over, and
+    the others joined.
+
     Raises:
         ValueError: if the history is empty.
     """
-    if not history:
+    points = {
+        name: [(epoch, y) for epoch, y in enumerate(ys, start=1) if np.isfinite(y)] for name, ys in history.items()
+    }
+    points = {name: found for name, found in points.items() if found}
+    if not points:
         raise ValueError("there is nothing to draw: the history is empty")
-    figure, panels = panels_of(len(history))
-    for axes, (name, values) in zip(panels, history.items(), strict=True):
-        axes.plot(range(1, len(values) + 1), values, color=COLOURS[0], marker=".")
+    figure, panels = panels_of(len(points))
+    longest = max(map(len, history.values()))
+    for axes, (name, found) in zip(panels, points.items(), strict=True):
+        axes.plot(*zip(*found, strict=True), color=COLOURS[0], marker=".")
+        axes.set_xlim(1 - 0.05 * longest, longest + 0.05 * longest)
         axes.set_title(shown_label(name), fontsize="medium")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.supxlabel("epoch", fontsize="medium")

@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tfrec.evaluation.paired_values import different_data
 from tfrec.evaluation.report import Report
-from tfrec.evaluation.tables import Cell, Table, figure_text, higher_is_better, select_figures
+from tfrec.evaluation.tables import Cell, Table, figure_text, select_figures
 
 
 def labelled_reports(reports: Report | Mapping[str, Report] | Sequence[Report]) -> list[tuple[str, Report]]:
@@ -30,7 +31,8 @@ def side_by_side(reports: Mapping[str, Report] | Sequence[Report], metrics: str 
     """Several reports in one table: a row for each report, a column for each figure, the best of a column marked.
 
     Data set and protocol stand above the table if all reports share them. Else they are columns of it, because figures
-    of different test sets or protocols are not comparable, and no best is marked.
+    of different test sets or protocols are not comparable, and no best is marked. Data sets that share a name only are
+    different ones.
 
     Args:
         reports: the reports, with labels (a mapping) or under their models' names (a sequence).
@@ -47,7 +49,8 @@ def side_by_side(reports: Mapping[str, Report] | Sequence[Report], metrics: str 
     known = dict.fromkeys(key for _, report in labelled for key in report)
     columns = list(known) if metrics is None else select_figures(metrics, known)
     settings = [(report.dataset, report.protocol) for _, report in labelled]
-    is_shared = len(set(settings)) == 1
+    others = dict.fromkeys(part for _, report in labelled for part in different_data(labelled[0][1], report))
+    is_shared = len(set(settings)) == 1 and not others
     rows = [
         [label, *(figure_text(report.get(key)) for key in columns), *([] if is_shared else setting)]
         for (label, report), setting in zip(labelled, settings, strict=True)
@@ -56,6 +59,7 @@ def side_by_side(reports: Mapping[str, Report] | Sequence[Report], metrics: str 
         header=["", *columns, *([] if is_shared else ["data set", "protocol"])],
         rows=rows,
         heading=[": ".join(settings[0])] if is_shared else [],
+        notes=[f"The reports are not of the same data: {', '.join(others)}."] if others else [],
         styles=_best([report for _, report in labelled], columns) if is_shared else {},
     )
 
@@ -65,7 +69,7 @@ def _best(reports: Sequence[Report], columns: Sequence[str]) -> dict[Cell, str]:
     styles: dict[Cell, str] = {}
     for number, key in enumerate(columns, start=1):
         figures = [report[key] for report in reports if key in report]
-        larger = higher_is_better(key)
+        larger = next((report.higher_is_better(key) for report in reports if key in report), None)
         if larger is None or len(figures) < 2:
             continue
         best = max(figures) if larger else min(figures)

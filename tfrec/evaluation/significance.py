@@ -6,8 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tfrec.evaluation.bootstrap import defined_values
-
 Floats = NDArray[np.float64]
 
 _BATCH_BYTES = 64 * 2**20
@@ -29,23 +27,19 @@ def paired_differences(
     """Test the differences of each figure against no difference.
 
     Args:
-        differences: float64 [n_users, n_figures], model minus other; NaN where a figure is not defined for a user, who
-            is then left out of it.
+        differences: float64 [n_users, n_figures], model minus other; finite.
         test: a key of `TESTS`.
         level: of the confidence intervals, which are those of the paired t-test whatever the test.
         n_resamples: of the permutation test.
         seed: of the permutation test.
 
     Raises:
-        ValueError: if a figure has values of fewer than two users.
+        ValueError: if there are fewer than two users.
     """
-    found = np.empty((4, differences.shape[1]))
-    for columns, own in defined_values(differences):
-        if len(own) < 2:
-            raise ValueError(f"a paired test takes at least two users; got {len(own)}")
-        p_value = TESTS[test](own, n_resamples, seed)
-        found[:, columns] = [own.mean(axis=0), *_interval(own, level), p_value]
-    return Differences(*found)
+    if len(differences) < 2:
+        raise ValueError(f"a paired test takes at least two users; got {len(differences)}")
+    p_value = TESTS[test](differences, n_resamples, seed)
+    return Differences(differences.mean(axis=0), *_interval(differences, level), p_value)
 
 
 def _interval(differences: Floats, level: float) -> tuple[Floats, Floats]:

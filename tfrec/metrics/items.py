@@ -70,7 +70,7 @@ class ItemStatistics:
     @cached_property
     def has_vector(self) -> NDArray[np.float64]:
         """1 where `unit_vectors` has a vector of length 1, 0 where it is 0: float64 [n_items + 1]."""
-        return self.unit_vectors.any(axis=1).astype(np.float64)
+        return np.where(self.unit_vectors.any(axis=1), 1.0, 0.0)
 
 
 @dataclass(frozen=True, eq=False)
