@@ -1,6 +1,5 @@
 """Keras callbacks that `Recommender.fit` puts in front of the user's, and what it checks about the user's."""
 
-import inspect
 import math
 import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -151,15 +150,10 @@ class RankingMetrics(tf.keras.callbacks.Callback):
 def _checked(data: Interactions, given: dict[str, Any]) -> dict[str, Any]:
     """The options of `tfrec.evaluate`, its defaults where nothing is given; raises the errors of a wrong one."""
     # Late, because evaluation is above the models, which import this module.
-    from tfrec.evaluation import evaluate
+    from tfrec.evaluation.evaluator import complete_options
     from tfrec.evaluation.item_statistics import vectors_for
-    from tfrec.evaluation.setting import Setting, as_batch_size, as_cutoffs, as_metrics
 
-    defaults = {name: known.default for name, known in inspect.signature(evaluate).parameters.items()}
-    options = {name: value for name, value in defaults.items() if name not in ("model", "test")} | given
-    Setting(*(options[name] for name in ("candidates", "given", "seen", "exclude_seen")))
-    options |= {"k": as_cutoffs(options["k"]), "metrics": as_metrics(options["metrics"])}
-    as_batch_size(options["batch_size"], options["memory"], n_items=1, k=1)  # for any model
+    options = complete_options(given)
     vectors_for(options["metrics"], data, options["item_vectors"])
     return options
 

@@ -9,7 +9,7 @@ from tfrec.evaluation.evaluator import evaluate
 from tfrec.evaluation.report import Report
 from tfrec.evaluation.sameness import SameListWarning
 from tfrec.evaluation.scoring import NonFiniteScoresError
-from tfrec.evaluation.side_by_side import comparison_table, side_by_side
+from tfrec.evaluation.side_by_side import side_by_side
 
 __all__ = [
     "Comparison",
@@ -18,7 +18,6 @@ __all__ = [
     "Report",
     "SameListWarning",
     "compare",
-    "comparison_table",
     "cross_validate",
     "evaluate",
     "side_by_side",

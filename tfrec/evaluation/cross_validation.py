@@ -1,6 +1,5 @@
 """Cross-validation: one model, fitted and evaluated on several splits; the public function `cross_validate`."""
 
-import inspect
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,10 +12,10 @@ from tqdm import tqdm
 
 from tfrec.checks import check_flag, check_integer
 from tfrec.data import Folds, Interactions, Split, k_fold
-from tfrec.evaluation.evaluator import check_needs, evaluate
+from tfrec.evaluation.evaluator import check_needs, complete_options, evaluate
 from tfrec.evaluation.kept_folds import begin, kept_fold, settings_of
 from tfrec.evaluation.report import Report, write_json
-from tfrec.evaluation.setting import Setting, as_batch_size, as_cutoffs, as_metrics
+from tfrec.evaluation.setting import as_batch_size
 from tfrec.evaluation.tables import Table, Tabular, figure_text
 
 _OF_ONE_TEST_SET = ("test", "candidates", "given", "seen")
@@ -204,13 +203,8 @@ def _checked(evaluation: dict[str, Any]) -> dict[str, Any]:
     """All options of every evaluation, defaults too; raises the errors of a wrong one before the first fit."""
     if wrong := [name for name in _OF_ONE_TEST_SET if evaluation.get(name) is not None]:
         raise TypeError(f"{wrong[0]} belongs to one test set, and cross_validate has one for each fold")
-    parameters = inspect.signature(evaluate).parameters
-    defaults = {name: known.default for name, known in parameters.items() if name not in ("model", *_OF_ONE_TEST_SET)}
-    if unknown := [name for name in evaluation if name not in defaults and name not in _OF_ONE_TEST_SET]:
-        raise TypeError(f"cross_validate got {unknown[0]!r}, which is no argument of its own or of tfrec.evaluate")
-    options = defaults | {name: value for name, value in evaluation.items() if name in defaults}
-    Setting(None, None, None, options["exclude_seen"])
-    options |= {"k": as_cutoffs(options["k"]), "metrics": as_metrics(options["metrics"])}
+    options = complete_options({name: value for name, value in evaluation.items() if value is not None})
+    options = {name: value for name, value in options.items() if name not in _OF_ONE_TEST_SET}
     if options["item_vectors"] is not None:
         options["item_vectors"] = _as_array(options["item_vectors"])
     return options

@@ -1,6 +1,7 @@
 """Evaluation of a model on held-out interactions: the public function `evaluate`."""
 
-from collections.abc import Iterable
+import inspect
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -164,6 +165,26 @@ def evaluate(
         fingerprints={"test": test.fingerprint(), **setting.fingerprints()},
         directions=directions,
     )
+
+
+def complete_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """All options of `evaluate`, its defaults where nothing is given, checked as far as they can be by themselves.
+
+    Args:
+        given: some of them, by name.
+
+    Raises:
+        TypeError, ValueError: as `evaluate` does; and if there is no such option.
+    """
+    parameters = inspect.signature(evaluate).parameters
+    defaults = {name: known.default for name, known in parameters.items() if name not in ("model", "test")}
+    if unknown := [name for name in given if name not in defaults]:
+        raise TypeError(f"got {unknown[0]!r}, which is no argument of tfrec.evaluate; it takes {', '.join(defaults)}")
+    options = defaults | dict(given)
+    Setting(*(options[name] for name in ("candidates", "given", "seen", "exclude_seen")))
+    options |= {"k": as_cutoffs(options["k"]), "metrics": as_metrics(options["metrics"])}
+    as_batch_size(options["batch_size"], options["memory"], n_items=1, k=1)  # for any model
+    return options
 
 
 def check_needs(

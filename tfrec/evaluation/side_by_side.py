@@ -75,10 +75,3 @@ def _best(reports: Sequence[Report], columns: Sequence[str]) -> dict[Cell, str]:
         best = max(figures) if larger else min(figures)
         styles |= {(row, number): "bold" for row, report in enumerate(reports) if report.get(key) == best}
     return styles
-
-
-def comparison_table(
-    reports: Mapping[str, Report] | Sequence[Report], metrics: str | Sequence[str] | None = None
-) -> str:
-    """`side_by_side` as plain text."""
-    return str(side_by_side(reports, metrics))
