@@ -20,9 +20,10 @@ from tfrec import linalg
 from tfrec._tf import Tensor, tf
 from tfrec.checks import check_positive
 from tfrec.closed_form import ClosedFormRecommender, statistic
+from tfrec.recommender import ImplicitRecommender
 
 
-class EASE(ClosedFormRecommender):
+class EASE(ClosedFormRecommender, ImplicitRecommender):
     """Item-item weights by ridge regression under a zero diagonal.
 
     The loss in the history is the objective at the solution, divided by the number of users: the squared error of the

@@ -7,9 +7,10 @@ nDCG@10 .2542 in print.
 
 from tfrec._tf import Tensor, tf
 from tfrec.closed_form import ClosedFormRecommender, statistic
+from tfrec.recommender import ImplicitRecommender
 
 
-class Popularity(ClosedFormRecommender):
+class Popularity(ClosedFormRecommender, ImplicitRecommender):
     """Ranks items by the number of users who have them.
 
     The loss in the history is the mean negative log-likelihood of the training interactions under

@@ -33,6 +33,7 @@ class EpochHooks(tf.keras.callbacks.Callback):
         if self._open_epoch is not None:
             self._figures = self.model.end_epoch(self._open_epoch)
             self.model.epochs_done.assign_add(1)
+            self.model.steps_done.assign(0)
             self._open_epoch = None
 
     def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:

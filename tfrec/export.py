@@ -117,7 +117,7 @@ class _Served(tf.Module):
 
     def score(self, user_id: Tensor, item_id: Tensor) -> Tensor:
         users, items = self.users.encode(user_id), self.items.encode(item_id)
-        return {"score": ranking.score_known_pairs(self._model.it, users, items)}
+        return {"score": self._model.it.answer_pairs(users, items)}
 
 
 class _Hidden:

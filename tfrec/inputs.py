@@ -17,13 +17,14 @@ def check_data(argument: str, data: Any) -> None:
         )
 
 
-def check_range(kind: str, indices: Any, size: int) -> Tensor:
+def check_range(kind: str, indices: Any, size: int, *, minimum: int = 0) -> Tensor:
     """Indices as an int32 tensor [n], checked wherever their values are known.
 
     Args:
         kind: what they count, for messages: "user" or "item".
         indices: int [n]; in a graph, where values are not known, nothing is checked.
         size: how many there are.
+        minimum: the smallest index: -1 where that may stand for an unknown one.
 
     Raises:
         TypeError: they are not whole numbers, or not a vector.
@@ -34,7 +35,7 @@ def check_range(kind: str, indices: Any, size: int) -> Tensor:
     values = np.asarray(indices)
     if values.ndim != 1 or not (np.issubdtype(values.dtype, np.integer) or not values.size):
         raise TypeError(f"{kind} indices are whole numbers, int [n]; got {indices!r}. For raw ids use recommend")
-    if values.size and not 0 <= values.min() <= values.max() < size:
-        wrong = values.min() if values.min() < 0 else values.max()
-        raise ValueError(f"{kind} indices are from 0 to {size - 1}; got {wrong}. For raw ids use recommend")
+    if values.size and not minimum <= values.min() <= values.max() < size:
+        wrong = values.min() if values.min() < minimum else values.max()
+        raise ValueError(f"{kind} indices are from {minimum} to {size - 1}; got {wrong}. For raw ids use recommend")
     return tf.constant(values, tf.int32)

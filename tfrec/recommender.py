@@ -5,6 +5,7 @@ fallbacks, raw ids, ranking, saving, exporting) is written once, here and in the
 """
 
 import inspect
+import warnings
 import weakref
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,11 +19,12 @@ from tfrec._tf import Tensor, tf, tfrs
 from tfrec.answers import MAX_K, RawIdAnswers
 from tfrec.checks import check_integer
 from tfrec.data import Interactions
-from tfrec.inputs import check_data, check_range
+from tfrec.inputs import check_data
+from tfrec.scores import Scores
 from tfrec.vocabulary import Vocabulary
 
 
-class Recommender(RawIdAnswers, tfrs.Model):
+class Recommender(Scores, RawIdAnswers, tfrs.Model):
     """A recommender as a Keras model.
 
     Constructor arguments are keyword-only hyper-parameters, stored under their own names; the constructor does no work.
@@ -38,6 +40,7 @@ class Recommender(RawIdAnswers, tfrs.Model):
     """
 
     default_epochs = 1
+    uses_weights = False  # whether `Interactions.weight` reaches the loss
     optimizer: Any
 
     def __init__(self, *, seed: int = 0, name: str | None = None) -> None:
@@ -72,11 +75,19 @@ class Recommender(RawIdAnswers, tfrs.Model):
         Raises:
             TypeError: `train` is not `Interactions`.
             ValueError: it is empty.
+
+        Warns:
+            UserWarning: it has weights, which this model can't use.
         """
         if not isinstance(train, Interactions):
             raise TypeError(f"adapt takes tfrec.data.Interactions, got {type(train).__name__}")
         if len(train) == 0:
             raise ValueError(f"{type(self).__name__} cannot be fitted to no interactions at all: {train!r} is empty")
+        if train.weight is not None and not self.uses_weights:
+            warnings.warn(
+                f"{type(self).__name__} cannot use weights: every interaction of {train!r} counts the same",
+                stacklevel=2,
+            )
         matrix = train.to_csr("binary")
         self._state.adapted_to = weakref.ref(train)
         self.restore_data(train.user_ids, train.item_ids, train.item_titles, matrix.indptr, matrix.indices)
@@ -114,17 +125,26 @@ class Recommender(RawIdAnswers, tfrs.Model):
             self.set_variable("history_items", np.asarray(history_items, np.int32))
             self.set_variable("item_counts", counts.astype(np.float32))
             self.set_variable("epochs_done", np.int64(0))
+            # Of the epoch that is going on; every replica takes each step, and one of them counts.
+            self.set_variable("steps_done", np.int64(0), aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
             self.create_variables()
             self._forget_training()
         self.built = True
 
-    def set_variable(self, name: str, value: Any, *, trainable: bool = False) -> None:
-        """Create the variable `self.<name>`, or assign to it where an `adapt` to data of equal size made it."""
+    def set_variable(self, name: str, value: Any, *, trainable: bool = False, **options: Any) -> None:
+        """Create the variable `self.<name>`, or assign to it where an `adapt` to data of equal size made it.
+
+        Args:
+            name: the attribute.
+            value: the first value.
+            trainable: whether gradients reach it.
+            options: further arguments of `tf.Variable`.
+        """
         value = tf.convert_to_tensor(value)
         if name in self._state.variables:
             getattr(self, name).assign(value)
         else:
-            setattr(self, name, tf.Variable(value, trainable=trainable, name=name))
+            setattr(self, name, tf.Variable(value, trainable=trainable, name=name, **options))
             self._state.variables.append(name)
 
     def create_variables(self) -> None:
@@ -198,6 +218,7 @@ class Recommender(RawIdAnswers, tfrs.Model):
                 self.compile()
         if self._state.optimizer_config is None:  # as it was before its first step, for a fit afresh
             self._state.optimizer_config = self.optimizer.get_config()
+        self.steps_done.assign(0)  # an earlier fit may have been interrupted within an epoch
         return super().fit(
             x,
             validation_data=validation_data,
@@ -220,6 +241,9 @@ class Recommender(RawIdAnswers, tfrs.Model):
             # Replicas' gradients are added up, and each has only its share of the batch.
             share = loss / tf.distribute.get_strategy().num_replicas_in_sync
         self.optimizer.minimize(share, self.trainable_variables, tape=tape)
+        # After the batch came: what makes the batches of an epoch reads this variable when the first is asked for.
+        with tf.control_dependencies([share]):
+            self.steps_done.assign_add(1)
         return self._log_loss(loss, inputs)
 
     def test_step(self, inputs: Tensor) -> dict:
@@ -238,86 +262,6 @@ class Recommender(RawIdAnswers, tfrs.Model):
         """Keras's `load_weights`, refused with a clear error before `adapt` has made the variables."""
         self._vocabulary("user")
         return super().load_weights(filepath, *args, **keras)
-
-    # Scores, by index.
-
-    def score(self, users: Tensor) -> Tensor:
-        """Scores of all items: int32 [batch] of known users → float32 [batch, n_items]."""
-        raise NotImplementedError(f"{type(self).__name__} must implement score")
-
-    def score_histories(self, histories: Tensor, ratings: Tensor = None) -> Tensor:
-        """Scores of all items for unknown people: ragged int32 [batch, None] → float32 [batch, n_items]."""
-        raise NotImplementedError(f"{type(self).__name__} must implement score_histories")
-
-    def score_pairs(self, users: Tensor, items: Tensor) -> Tensor:
-        """Scores of pairs: int32 [batch], int32 [batch] → float32 [batch]."""
-        users, items = self.check_indices(users, items)
-        return tf.gather(self.score(users), items, batch_dims=1)
-
-    def call(self, inputs: Tensor) -> Tensor:
-        """`score_pairs` of `inputs`, a pair (users, items) or a dict with these two keys."""
-        users, items = (inputs["users"], inputs["items"]) if isinstance(inputs, dict) else inputs
-        return self.score_pairs(users, items)
-
-    def unknown_pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
-        """The score of pairs of which at least one side is unknown (-1): float32 [batch]."""
-        return tf.zeros(tf.shape(items), tf.float32)
-
-    def check_indices(self, users: Tensor, items: Tensor = None) -> Tensor:
-        """Users (and items) as int32 tensors; out of range is a clear error wherever the values are known."""
-        users = check_range("user", users, self.n_users)
-        if items is None:
-            return users
-        items = check_range("item", items, self.n_items)
-        if not users.shape.is_compatible_with(items.shape):
-            raise ValueError(
-                f"pairs take as many users as items; got {users.shape[0]} users and {items.shape[0]} items"
-            )
-        return users, items
-
-    def check_histories(self, histories: Tensor) -> Tensor:
-        """Histories as a ragged int32 tensor; out of range is a clear error wherever the values are known."""
-        if not isinstance(histories, tf.RaggedTensor):
-            raise TypeError(
-                "histories by index are a tf.RaggedTensor, such as tf.ragged.constant([[1, 2], [3]], dtype=tf.int32); "
-                f"got {type(histories).__name__}. For raw ids use recommend_from_history"
-            )
-        return histories.with_values(check_range("item", histories.values, self.n_items))
-
-    @property
-    def recommendable(self) -> Tensor:
-        """Which items have training rows: bool [n_items]. The others are never recommended."""
-        return self.item_counts > 0
-
-    def seen_items(self, users: Tensor) -> Tensor:
-        """The training items of users, ragged int32 [batch, None]; an unknown user (-1) has none."""
-        known = tf.maximum(users, 0)
-        starts = tf.gather(self.history_splits, known)
-        ends = tf.where(users >= 0, tf.gather(self.history_splits, known + 1), starts)
-        return tf.gather(self.history_items, tf.ragged.range(starts, ends, row_splits_dtype=tf.int64))
-
-    def has_history(self, users: Tensor) -> Tensor:
-        """Which users have training rows: bool [batch]; -1 has none."""
-        known = tf.maximum(users, 0)
-        rows = tf.gather(self.history_splits, known + 1) > tf.gather(self.history_splits, known)
-        return tf.logical_and(users >= 0, rows)
-
-    def ranking_scores(self, users: Tensor) -> Tensor:
-        """What ranks the items: `score`, and the popularity of the items for a user without training rows.
-
-        Args:
-            users: int32 [batch]; -1 is an unknown user.
-
-        Returns:
-            float32 [batch, n_items], nothing masked.
-        """
-        known = self.has_history(users)[:, tf.newaxis]
-        return tf.where(known, self.score(tf.maximum(users, 0)), self.item_counts[tf.newaxis, :])
-
-    def ranking_scores_from_histories(self, histories: Tensor, ratings: Tensor = None) -> Tensor:
-        """What ranks the items: `score_histories`, and the popularity of the items where a history is empty."""
-        known = (histories.row_lengths() > 0)[:, tf.newaxis]
-        return tf.where(known, self.score_histories(histories, ratings), self.item_counts[tf.newaxis, :])
 
     # The way out.
 

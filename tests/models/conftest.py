@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tfrec._tf import tf
+from tfrec.batches import shuffled_batches
 from tfrec.data import Interactions
 from tfrec.models import MODELS
 from tfrec.recommender import ImplicitRecommender
@@ -29,7 +30,9 @@ class TinyFactors(ImplicitRecommender):
         dense = train.to_csr().toarray()
         users, items = np.indices(dense.shape, dtype=np.int32)
         columns = (users.ravel(), items.ravel(), dense.ravel())
-        return tf.data.Dataset.from_tensor_slices(columns).batch(256)
+        return shuffled_batches(
+            self, dense.size, 256, lambda rows: tuple(tf.gather(column, rows) for column in columns)
+        )
 
     def default_optimizer(self):
         return tf.keras.optimizers.Adam(0.05)
@@ -111,3 +114,8 @@ def fitted(model_class, fitted_models):
 @pytest.fixture(scope="session")
 def custom_objects() -> dict:
     return {"TinyFactors": TinyFactors}
+
+
+@pytest.fixture
+def fitted_by_gradients(fitted_models):
+    return fitted_models[TinyFactors]

@@ -383,3 +383,48 @@ class TestResume:
         whole.fit(train, epochs=4, verbose=0)
         for left, right in zip(resumed.weights, whole.weights, strict=True):
             np.testing.assert_array_equal(left, right)
+
+    def test_a_fit_killed_within_an_epoch_goes_on_at_its_step(self, fitted_by_gradients, train, tmp_path):
+        """Three steps of five are done, of which a backup knows two."""
+
+        def fit(model, *extra):
+            backup = tf.keras.callbacks.BackupAndRestore(str(tmp_path / "backup"), save_freq=2)
+            model.adapt(train)
+            return model.fit(model.training_data(train), epochs=4, callbacks=[backup, *extra], verbose=0)
+
+        def kill(batch, logs):
+            if int(killed.epochs_done) == 1 and batch == 3:
+                raise KilledError
+
+        killed, resumed = type(fitted_by_gradients)(), type(fitted_by_gradients)()
+        with pytest.raises(KilledError):
+            fit(killed, tf.keras.callbacks.LambdaCallback(on_batch_end=kill))
+        history = fit(resumed)
+        assert len(history.epoch) == 3
+        for left, right in zip(resumed.weights, fitted_by_gradients.weights, strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+class TestOrder:
+    """The order of what is learned from by gradients."""
+
+    def test_every_row_once_an_epoch_and_another_order_in_each(self, fitted_by_gradients, train):
+        model = type(fitted_by_gradients)()
+        model.adapt(train)
+        batches = model.training_data(train)
+        orders = []
+        for epoch in range(2):
+            model.epochs_done.assign(epoch)
+            rows = np.concatenate([np.stack([users, items]).T for users, items, _ in batches.as_numpy_iterator()])
+            assert len(np.unique(rows, axis=0)) == len(rows) == model.n_users * model.n_items
+            orders.append(rows)
+        assert (orders[0] != orders[1]).any()
+        assert len(batches) == 5
+
+    def test_what_is_left_of_an_epoch_comes_first(self, fitted_by_gradients, train):
+        model = type(fitted_by_gradients)()
+        model.adapt(train)
+        whole = [users.tolist() for users, _, _ in model.training_data(train).as_numpy_iterator()]
+        model.steps_done.assign(3)
+        rest = [users.tolist() for users, _, _ in model.training_data(train).as_numpy_iterator()]
+        assert rest == [*whole[3:], *whole[:3]]

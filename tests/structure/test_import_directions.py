@@ -15,7 +15,7 @@ PUBLIC = {
     *(f"tfrec.{name}" for name in ("callbacks", "data", "evaluation", "metrics", "models", "retrieval", "serving")),
     "tfrec.data.samplers",
 }
-CONTRACT = {"tfrec.recommender", "tfrec.closed_form"}
+CONTRACT = {"tfrec.batches", "tfrec.closed_form", "tfrec.explicit", "tfrec.factors", "tfrec.recommender"}
 
 # What a room may import from other rooms when it is itself imported.
 ROOMS: dict[str, set[str]] = {
@@ -33,7 +33,6 @@ ROOMS: dict[str, set[str]] = {
     "tfrec.evaluation": {TF, "tfrec.data", "tfrec.metrics"},
     "tfrec.linalg": {TF},
     "tfrec.ranking": {TF},
-    "tfrec.histories": {TF, "tfrec.data"},
     "tfrec.layers": {TF},
     "tfrec.losses": {TF},
     "tfrec.optimizers": {TF},
@@ -41,10 +40,13 @@ ROOMS: dict[str, set[str]] = {
     "tfrec.inputs": {TF, "tfrec.data"},
     "tfrec.saving": RESULTS,
     "tfrec.answers": {TF, "tfrec.ranking", *RESULTS},
+    "tfrec.scores": {TF, "tfrec.inputs", "tfrec.ranking"},
     "tfrec.recommender": {
-        TF, "tfrec.answers", "tfrec.callbacks", "tfrec.data", "tfrec.histories", "tfrec.inputs", "tfrec.linalg",
-        "tfrec.ranking", "tfrec.saving", *RESULTS,
+        TF, "tfrec.answers", "tfrec.callbacks", "tfrec.data", "tfrec.inputs", "tfrec.saving", "tfrec.scores", *RESULTS,
     },
+    "tfrec.batches": {TF},
+    "tfrec.explicit": {TF, "tfrec.data", "tfrec.inputs", "tfrec.recommender"},
+    "tfrec.factors": {TF, "tfrec.recommender"},
     "tfrec.closed_form": {TF, "tfrec.callbacks", "tfrec.data", "tfrec.linalg", "tfrec.recommender"},
     "tfrec.retrieval": {TF, "tfrec.linalg", "tfrec.ranking"},
     "tfrec.export": {
@@ -54,7 +56,7 @@ ROOMS: dict[str, set[str]] = {
     "tfrec.inference.batching": set(),
     "tfrec.inference.cache": set(),
     "tfrec.models": {
-        TF, "tfrec.data", "tfrec.data.samplers", "tfrec.histories", "tfrec.layers", "tfrec.linalg", "tfrec.losses",
+        TF, "tfrec.data", "tfrec.data.samplers", "tfrec.layers", "tfrec.linalg", "tfrec.losses",
         "tfrec.optimizers", *CONTRACT,
     },
     "tfrec.configs": set(),

@@ -37,7 +37,7 @@ def check_rating_metrics(model: Any, test: Interactions, metrics: Sequence[Metri
     metric = next((metric.name for metric in metrics if metric.kind == "ratings"), None)
     if metric is None:
         return
-    if not hasattr(model, "predict_ratings"):
+    if not getattr(model, "predicts_ratings", hasattr(model, "predict_ratings")):
         raise ValueError(
             f"the metric {metric!r} is of predicted ratings, and {model.name!r} predicts none: it ranks. Choose a "
             "model of ratings, or a metric of rankings"
