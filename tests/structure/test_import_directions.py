@@ -15,7 +15,10 @@ PUBLIC = {
     *(f"tfrec.{name}" for name in ("callbacks", "data", "evaluation", "metrics", "models", "retrieval", "serving")),
     "tfrec.data.samplers",
 }
-CONTRACT = {"tfrec.batches", "tfrec.closed_form", "tfrec.explicit", "tfrec.factors", "tfrec.recommender"}
+CONTRACT = {
+    "tfrec.batches", "tfrec.biased", "tfrec.closed_form", "tfrec.explanations", "tfrec.explicit", "tfrec.factors",
+    "tfrec.recommender",
+}  # fmt: skip
 
 # What a room may import from other rooms when it is itself imported.
 ROOMS: dict[str, set[str]] = {
@@ -45,8 +48,10 @@ ROOMS: dict[str, set[str]] = {
         TF, "tfrec.answers", "tfrec.callbacks", "tfrec.data", "tfrec.inputs", "tfrec.saving", "tfrec.scores", *RESULTS,
     },
     "tfrec.batches": {TF},
+    "tfrec.explanations": {TF, "tfrec.recommender", *RESULTS},
     "tfrec.explicit": {TF, "tfrec.data", "tfrec.inputs", "tfrec.recommender"},
     "tfrec.factors": {TF, "tfrec.recommender"},
+    "tfrec.biased": {TF, "tfrec.explicit", "tfrec.factors"},
     "tfrec.closed_form": {TF, "tfrec.callbacks", "tfrec.data", "tfrec.linalg", "tfrec.recommender"},
     "tfrec.retrieval": {TF, "tfrec.linalg", "tfrec.ranking"},
     "tfrec.export": {
