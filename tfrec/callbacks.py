@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,9 @@ from tfrec.data import Interactions
 from tfrec.metrics import METRICS, Metric
 
 __all__ = ["RankingMetrics"]
+
+# What a model of ratings is measured by too, where nobody chose the metrics.
+_OF_RATINGS = (METRICS["rmse"], METRICS["mae"])
 
 
 class EpochHooks(tf.keras.callbacks.Callback):
@@ -54,6 +57,10 @@ class RankingMetrics(tf.keras.callbacks.Callback):
     asks for. `fit` runs this callback before all others, wherever in the list it stands.
     ``fit(validation_data=validation)`` is ``RankingMetrics(validation)``.
 
+    A model that predicts ratings is by default measured by its predictions too, where the data have ratings:
+    "val_rmse" and "val_mae" are there to stop early by. With ``metrics="rmse"`` alone nothing is ranked, which takes
+    far less time.
+
     In epochs that aren't evaluated the figures are NaN, so that every epoch has the same columns. EarlyStopping and
     ReduceLROnPlateau count such an epoch as one without improvement: their ``patience`` is a number of epochs, and
     `fit` refuses one that would run out between two evaluations. ModelCheckpoint with ``save_best_only`` passes over
@@ -62,7 +69,8 @@ class RankingMetrics(tf.keras.callbacks.Callback):
     Args:
         data: held-out `Interactions`.
         k: the cutoffs; None is the default of `tfrec.evaluate`.
-        metrics: names out of `tfrec.metrics.METRICS`, or metrics of your own; None is the default of `tfrec.evaluate`.
+        metrics: names out of `tfrec.metrics.METRICS`, or metrics of your own; None is the default of `tfrec.evaluate`,
+            and "rmse" and "mae" as well for a model that predicts ratings, on data that have ratings.
         prefix: of the names in the logs: "val_ndcg@10". With another one, such as "test_", several of these callbacks
             can stand side by side.
         frequency: evaluate every so many epochs, or after these epochs (counted from 1).
@@ -111,7 +119,9 @@ class RankingMetrics(tf.keras.callbacks.Callback):
             "memory": memory,
         }
         self.evaluation = _checked(data, {name: value for name, value in options.items() if value is not None})
-        self.directions = {f"{prefix}{name}": larger for name, larger in _directions(self.evaluation).items()}
+        self._of_ratings = _OF_RATINGS if metrics is None and data.has_ratings else ()
+        # Of all that it may write, before it is known for which model.
+        self.directions = self._directions((*self.evaluation["metrics"], *self._of_ratings))
         self.due = _as_epochs(frequency)
 
     def set_model(self, model: Any) -> None:
@@ -119,13 +129,18 @@ class RankingMetrics(tf.keras.callbacks.Callback):
         if not hasattr(model, "ranking_scores"):
             raise TypeError(f"RankingMetrics evaluates tfrec Recommenders; {type(model).__name__} is none")
         super().set_model(model)
+        # Late, because evaluation is above the models, which import this module.
+        from tfrec.evaluation.rating_figures import predicts_ratings
+
+        of_ratings = self._of_ratings if predicts_ratings(model) else ()
+        self._options = self.evaluation | {"metrics": (*self.evaluation["metrics"], *of_ratings)}
 
     def on_train_begin(self, logs: dict | None = None) -> None:
         """Refuse what this model can't be asked for, before its first epoch: ratings, or lists in too little memory."""
         from tfrec.evaluation.evaluator import check_needs
         from tfrec.evaluation.setting import as_batch_size
 
-        asked = self.evaluation
+        asked = self._options
         check_needs(self.model, self.data, asked["metrics"], asked["item_vectors"])
         as_batch_size(asked["batch_size"], asked["memory"], self.model.n_items, max(asked["k"]))
 
@@ -134,10 +149,20 @@ class RankingMetrics(tf.keras.callbacks.Callback):
         if logs is None:
             return
         if self._is_due(epoch + 1):
-            report = self.model.evaluate(self.data, **self.evaluation)
+            report = self.model.evaluate(self.data, **self._options)
             logs.update({f"{self.prefix}{name}": value for name, value in report.items()})
         else:
-            logs.update(dict.fromkeys(self.directions, math.nan))
+            logs.update(dict.fromkeys(self._directions(self._options["metrics"]), math.nan))
+
+    def _directions(self, metrics: Iterable[Metric]) -> dict[str, bool | None]:
+        """The names in the logs of what metrics give, to whether more is better; None where neither side is."""
+        from tfrec.evaluation.figures import figure_names
+
+        return {
+            f"{self.prefix}{name}": metric.higher_is_better
+            for metric in metrics
+            for name in figure_names(metric, self.evaluation["k"])
+        }
 
     def _is_due(self, epoch: int) -> bool:
         return epoch % self.due == 0 if isinstance(self.due, int) else epoch in self.due
@@ -157,17 +182,6 @@ def _checked(data: Interactions, given: dict[str, Any]) -> dict[str, Any]:
     options = complete_options(given)
     vectors_for(options["metrics"], data, options["item_vectors"])
     return options
-
-
-def _directions(evaluation: Mapping[str, Any]) -> dict[str, bool | None]:
-    """The figures that an evaluation gives, and whether each is to be maximised; None if it has no better side."""
-    from tfrec.evaluation.figures import figure_names
-
-    return {
-        name: metric.higher_is_better
-        for metric in evaluation["metrics"]
-        for name in figure_names(metric, evaluation["k"])
-    }
 
 
 def _as_epochs(frequency: Any) -> int | tuple[int, ...]:

@@ -133,6 +133,11 @@ def compare(
     it tests ranks of differences, not their mean. The tests say whether another sample of such users would show the
     difference, given these fitted models; not whether another split or seed would.
 
+    Figures of ratings (RMSE, MAE and so on) are ratios of sums over users, not means. They are tested on the
+    jackknife's pseudo-values, each user's influence on the figure (Miller 1974, The Jackknife - a Review, Biometrika
+    61; Efron & Tibshirani 1993, An Introduction to the Bootstrap, chapter 11): the users left out are the same for both
+    models, each with all of their rows. For a mean this is the ordinary paired test, so one method serves the table.
+
     With several tests some are significant by chance, so p-values are adjusted over all of them by Holm's procedure
     (1979, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6): name the few
     `metrics` that the comparison is about, for each more costs power.
@@ -142,7 +147,7 @@ def compare(
             mapping) or under their own names (a sequence).
         data: held-out interactions to evaluate the models on.
         metrics: the figures, such as "ndcg@10", or metrics, such as "ndcg" or a `Metric` of your own, for all their
-            cutoffs; by default all that have per-user values in every report.
+            cutoffs; by default all that have per-user values, or are of ratings, in every report.
         baseline: label of the model that every other one is compared with; by default all pairs are compared.
         test: "t", Student's paired t-test; "wilcoxon", the signed-rank test; "permutation", of the mean difference.
         correction: "holm", or "none".

@@ -110,7 +110,7 @@ def evaluate(
 
     Returns:
         The figures with what they were measured on; `print` shows them as a table. ``per_user`` has every user's
-        values, ``exposure`` how often each item was recommended.
+        values, ``exposure`` how often each item was recommended, ``rating_sums`` what RMSE and its kin are made of.
 
     Raises:
         NonFiniteScoresError: if the model gives a user a score that is NaN or infinite.
@@ -130,7 +130,7 @@ def evaluate(
     batch_size = as_batch_size(batch_size, memory, model.n_items, max(cutoffs))
     held_out = hold_out(test, model)
     of_lists = [metric for metric in asked if metric.kind != "ratings"]
-    figures = rating_figures(model, held_out, [metric for metric in asked if metric.kind == "ratings"])
+    figures, rating_sums = rating_figures(model, held_out, [metric for metric in asked if metric.kind == "ratings"])
     directions = {metric.name: metric.higher_is_better for metric in asked}
     if not of_lists:
         return Report(
@@ -138,6 +138,7 @@ def evaluate(
             protocol="ratings of the test rows",
             k=(),
             metrics=figures,
+            rating_sums=rating_sums,
             fingerprints={"test": test.fingerprint()},
             directions=directions,
         )
@@ -162,6 +163,7 @@ def evaluate(
         metrics={key: figures[key] for metric in asked for key in figure_names(metric, cutoffs)},
         per_user=gathered.per_user(),
         exposure=gathered.exposure(model.item_ids),
+        rating_sums=rating_sums,
         fingerprints={"test": test.fingerprint(), **setting.fingerprints()},
         directions=directions,
     )

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from tfrec import files
-from tfrec.evaluation.tables import Table, Tabular, figure_text, higher_is_better, select_figures, unknown_figure
-from tfrec.metrics import METRICS
+from tfrec.evaluation.rating_sums import SUMS
+from tfrec.evaluation.tables import Table, Tabular, figure_text, higher_is_better, unknown_figure
 
-_FRAMES = ("per_user", "exposure")
+_FRAMES = ("per_user", "exposure", "rating_sums")
 _MAPPINGS = ("metrics", "fingerprints", "directions")
 _NO_CUTOFF = "all"
 
@@ -61,6 +61,10 @@ class Report(Tabular, Mapping[str, float]):
         exposure: what was recommended how often, a row an item (index "item", raw ids): the column "popularity", its
             training users, and for every cutoff (the number k) an int64 column, to how many users it was recommended.
             None if it was not kept. Neither part of the JSON nor of ``==``.
+        rating_sums: what RMSE, MSE, MAE, R² and explained variance are made of, a row a user (index "user", raw ids):
+            of the user's test rows their number and the sums of their errors, squared and absolute errors, and of their
+            ratings above the mean and the squares of these. None without such figures, or if it was not kept. Neither
+            part of the JSON nor of ``==``.
     """
 
     model: str
@@ -75,6 +79,7 @@ class Report(Tabular, Mapping[str, float]):
     directions: Mapping[str, bool | None] = field(default_factory=dict, kw_only=True)
     per_user: _Frame = field(default=_Frame(), kw_only=True, compare=False)
     exposure: _Frame = field(default=_Frame(), kw_only=True, compare=False)
+    rating_sums: _Frame = field(default=_Frame(), kw_only=True, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "k", tuple(self.k))
@@ -85,12 +90,20 @@ class Report(Tabular, Mapping[str, float]):
                 raise ValueError(
                     f"per_user has the column {others[0]!r}, and {unknown_figure(others[0], self.metrics)}"
                 )
-            if len(users) != self.n_users:
-                raise ValueError(f"per_user must have a row for each of {self.n_users} users; got {len(users)} rows")
-            finite = np.isfinite(users.to_numpy(float)).all(axis=0)
-            if not finite.all():
-                key = users.columns[int(finite.argmin())]
-                raise ValueError(f"per_user must be finite numbers; the column {key!r} has others")
+            self._check_users("per_user", users)
+        if (sums := self.rating_sums) is not None:
+            if tuple(sums.columns) != SUMS:
+                raise ValueError(f"rating_sums must have the columns {', '.join(SUMS)}; got {', '.join(sums.columns)}")
+            self._check_users("rating_sums", sums)
+
+    def _check_users(self, name: str, frame: pd.DataFrame) -> None:
+        """Raise a `ValueError` unless a frame has a row of finite numbers for each user."""
+        if len(frame) != self.n_users:
+            raise ValueError(f"{name} must have a row for each of {self.n_users} users; got {len(frame)} rows")
+        finite = np.isfinite(frame.to_numpy(float)).all(axis=0)
+        if not finite.all():
+            key = frame.columns[int(finite.argmin())]
+            raise ValueError(f"{name} must be finite numbers; the column {key!r} has others")
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let copies and worker processes have it, for which a mapping proxy alone is no good."""
@@ -163,55 +176,42 @@ class Report(Tabular, Mapping[str, float]):
         """How sure the figures are: BCa bootstrap intervals over users, of `tfrec.evaluation.bootstrap`.
 
         They say how the figure would vary with other users of the same kind, for this fitted model on this split; not
-        how it varies with the split or with the model's seed, of which `tfrec.cross_validate` tells more.
+        how it varies with the split or with the model's seed, of which `tfrec.cross_validate` tells more. Figures of
+        ratings (RMSE, MSE, MAE, R², explained variance) are taken over rows: users are drawn with all their rows.
 
         Args:
             level: confidence level of each interval, between 0 and 1.
             n_resamples: how many samples of users are drawn.
             seed: of the draws; the same seed gives the same intervals.
             metrics: figures such as "ndcg@10", or metrics such as "ndcg" for all their cutoffs. By default all that
-                have one value a user; figures of the catalogue (coverage) or of all ratings (RMSE) are left out.
+                have one value a user, or are of ratings; figures of the catalogue (coverage) are left out.
 
         Returns:
-            A row for each figure (index "metric"), with the columns "mean", "low" and "high".
+            A row for each figure (index "metric"), with the columns "mean" (the figure), "low" and "high".
 
         Raises:
             ValueError: if there are no per-user values, or not of a figure that `metrics` names; if `level`,
                 `n_resamples` or `seed` is out of range.
         """
-        from tfrec.evaluation.bootstrap import mean_intervals
+        from tfrec.evaluation.user_values import confidence_intervals
 
-        users = self.values_of_users(metrics)
-        found = mean_intervals(users.to_numpy(float), level=level, n_resamples=n_resamples, seed=seed)
-        return pd.DataFrame(found._asdict(), index=pd.Index(users.columns, name="metric"))
+        return confidence_intervals(self, metrics, level=level, n_resamples=n_resamples, seed=seed)
 
     def values_of_users(self, metrics: str | Iterable[str] | None = None) -> pd.DataFrame:
-        """The columns of `per_user` for figures such as "ndcg@10", or for metrics such as "ndcg" at all cutoffs.
+        """A value of each user for figures such as "ndcg@10", or for metrics such as "ndcg" at all cutoffs.
+
+        The mean of a column is the figure: columns of `per_user`, and for figures of ratings, which are no means over
+        users, the jackknife's pseudo-values (`tfrec.evaluation.rating_sums`).
+
+        Args:
+            metrics: as for `confidence_intervals`.
 
         Raises:
             ValueError: if there are no per-user values at all, or a figure has none or is unknown.
         """
-        users = self.per_user
-        if users is None and _are_of_ratings(self.metrics):
-            raise ValueError(
-                f"the figures of {self.model!r} are of ratings ({', '.join(self.metrics)}), taken over the test rows: "
-                "they have no values of single users"
-            )
-        if users is None:
-            raise ValueError(
-                f"the report of {self.model!r} has no per-user values: take it from tfrec.evaluate or Report.load "
-                "(the JSON holds the means only)"
-            )
-        keys = list(users.columns) if metrics is None else select_figures(metrics, self.metrics)
-        if missing := [key for key in keys if key not in users]:
-            names = dict.fromkeys(str(key).partition("@")[0] for key in users.columns)
-            raise ValueError(
-                f"{missing[0]!r} has no value for a single user, only one for all of them together; there are per-user "
-                f"values of {', '.join(names) or 'no metric'}"
-            )
-        if not keys:
-            raise ValueError(f"none of the figures has per-user values: {', '.join(self.metrics)}")
-        return users[keys]
+        from tfrec.evaluation.user_values import values_of_users
+
+        return values_of_users(self, metrics)
 
     def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
         """The report as JSON: an object of the attributes, but for the frames; "metrics" is flat.
@@ -257,11 +257,6 @@ class Report(Tabular, Mapping[str, float]):
         from tfrec.evaluation.storage import load_report
 
         return load_report(Path(path))
-
-
-def _are_of_ratings(figures: Iterable[str]) -> bool:
-    metrics = [METRICS.get(key) for key in figures]
-    return bool(metrics) and all(metric is not None and metric.kind == "ratings" for metric in metrics)
 
 
 def _report(record: dict[str, Any]) -> Report:

@@ -15,7 +15,7 @@ from tfrec import files
 from tfrec.evaluation.report import Report
 
 _REPORT = "report.json"
-_FRAMES = ("per_user", "exposure")
+_FRAMES = ("per_user", "exposure", "rating_sums")
 
 
 def save_report(folder: Path, report: Report, **records: Any) -> None:
