@@ -30,6 +30,7 @@ _WARMUP = "tf_serving_warmup_requests"
 _IDS = tf.TensorSpec([None], tf.string)
 _ID_LISTS = tf.TensorSpec([None, None], tf.string)
 _COUNTS = tf.TensorSpec([None], tf.int32)
+_RATING_LISTS = tf.TensorSpec([None, None], tf.float32)
 
 
 class _Ids(tf.Module):
@@ -76,6 +77,8 @@ class _Served(tf.Module):
             "recommend_from_history": {"history": _ID_LISTS, "k": _COUNTS, "exclude": _ID_LISTS},
             "similar_items": {"item_id": _IDS, "k": _COUNTS},
         }
+        if getattr(self._model.it, "predicts_ratings", False):
+            inputs["rate_from_history"] = inputs["recommend_from_history"] | {"rating": _RATING_LISTS}
         if self.users is not None:
             inputs |= {
                 "serving_default": {"user_id": _IDS},
@@ -105,10 +108,26 @@ class _Served(tf.Module):
         )
 
     def recommend_from_history(self, history: Any, k: Tensor, exclude: Tensor) -> Tensor:
-        histories, exclude = self.items.encode_lists(history), self.items.encode_lists(exclude)
+        return self._rank_histories(self.items.encode(history), None, k, self.items.encode(exclude))
+
+    def rate_from_history(self, history: Tensor, k: Tensor, exclude: Tensor, rating: Tensor) -> Tensor:
+        shapes = "rate_from_history takes a rating for each item of history: both of one shape [batch, length]"
+        with tf.control_dependencies([tf.debugging.assert_equal(tf.shape(rating), tf.shape(history), shapes)]):
+            items, exclude = self.items.encode(history), self.items.encode(exclude)
+        # An error would be one for everybody whose requests were merged into the batch. So an item whose rating is no
+        # number says nothing; that the person has had it stays true.
+        is_number = tf.math.is_finite(rating)
+        if self._exclude_seen:
+            exclude = tf.concat([exclude, tf.where(is_number, -1, items)], axis=1)
+        return self._rank_histories(tf.where(is_number, items, -1), rating, k, exclude)
+
+    def _rank_histories(self, items: Tensor, ratings: Tensor, k: Tensor, exclude: Tensor) -> dict:
+        histories = tf.RaggedTensor.from_tensor(items)
+        ratings = None if ratings is None else histories.with_values(tf.reshape(ratings, [-1]))
+        exclude = tf.RaggedTensor.from_tensor(exclude)
         return self._ranked(
             ranking.rank_histories(
-                self._model.it, histories, None, k, exclude, exclude_seen=self._exclude_seen, limit=self._max_k
+                self._model.it, histories, ratings, k, exclude, exclude_seen=self._exclude_seen, limit=self._max_k
             )
         )
 
@@ -254,6 +273,8 @@ def _write_warmup(path: Path, name: str, signatures: dict, model: Any) -> None:
         "exclude": [[""]],
         "k": np.array([10], np.int32),
     }
+    if getattr(model, "predicts_ratings", False):
+        examples["rating"] = np.full([1, 2], model.rating_mean.numpy(), np.float32)
     with tf.io.TFRecordWriter(str(path)) as writer:
         for signature, about in signatures.items():
             log = prediction_log_pb2.PredictionLog()

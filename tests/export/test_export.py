@@ -12,7 +12,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from tfrec._tf import tf
 from tfrec.data import Interactions
-from tfrec.models import EASE, MODELS, Popularity
+from tfrec.models import EASE, Popularity
 from tfrec.retrieval import Exact
 
 
@@ -124,19 +124,6 @@ class TestLoading:
                 },
             )
         assert [item.decode() for item in answer[0]] == model.recommend(["user 0"], k=3).item_id[0].tolist()
-
-
-class TestEveryModel:
-    @pytest.mark.parametrize("name", MODELS)
-    def test_answers_as_python_does(self, name, data, tmp_path):
-        model = MODELS[name]()
-        model.fit(data, verbose=0)
-        served = tf.saved_model.load(str(model.export(tmp_path / name))).signatures["recommend"]
-        users = [*data.user_ids, "nobody"]
-        answer = served(user_id=tf.constant(users), k=tf.fill([len(users)], 7), exclude=tf.fill([len(users), 1], ""))
-        expected = model.recommend(users, k=7)
-        assert [[item.decode() for item in row] for row in answer["item_id"].numpy()] == expected.item_id.tolist()
-        np.testing.assert_array_equal(answer["score"], expected.score)
 
 
 class TestExport:
