@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tfrec.config import load_config
+from tfrec.result_tables import TABLES, table_in_readme
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -81,14 +84,27 @@ def test_quickstart_example(here):
     assert "exported to exports/ease/1" in output
 
 
-def test_the_figures_are_those_of_the_configurations():
-    """The table of the README, against what `tfrec evaluate` holds the configuration to."""
-    from tfrec.config import load_config
+@pytest.mark.parametrize("name", TABLES)
+class TestResults:
+    """The tables of results: made by `tfrec reproduce … --readme README.md`."""
 
-    expected = load_config(ROOT / "configs" / "ml-1m-ncf" / "ease.yaml").expected.metrics
-    row = re.search(r"^\| EASE.*\| (\.\d+) \| (\.\d+) \|", README, flags=re.MULTILINE)
-    assert row is not None
-    assert [float(row[1]), float(row[2])] == [expected["hit_rate@10"], expected["ndcg@10"]]
+    def test_they_are_those_of_the_page(self, name):
+        shown = table_in_readme(README, name)
+        assert shown is not None, f"the README has no place for the table {name}"
+        page = (ROOT / "docs" / "results" / f"{name}.md").read_text(encoding="utf-8")
+        assert f"\n{shown}\n" in page, f"run `tfrec reproduce {name} --readme README.md`"
+
+    def test_the_figures_are_those_of_the_configurations(self, name):
+        """What stands there against what `tfrec evaluate` holds the configuration to."""
+        table = TABLES[name]
+        rows = [line.strip("| ").split(" | ") for line in (table_in_readme(README, name) or "").splitlines()[2:]]
+        assert [row[0] for row in rows] == [row.label for row in table.rows]
+        for row, cells in zip(table.rows, rows, strict=True):
+            config = load_config(ROOT / "configs" / f"{row.config}.yaml")
+            shown = dict(zip(table.figures, cells[1::2], strict=False))
+            for figure, value in config.expected.metrics.items():
+                if figure in shown:
+                    assert float(shown[figure]) == pytest.approx(value, abs=config.expected.tolerance + 5e-5)
 
 
 def test_every_link_leads_somewhere():

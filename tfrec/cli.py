@@ -34,6 +34,9 @@ def _plain_errors(command: Callable[..., Any]) -> Callable[..., Any]:
             return command(*args, **kwargs)
         except (click.ClickException, click.exceptions.Exit):
             raise
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted", err=True)
+            raise click.exceptions.Exit(130) from None  # as shells have it
         except Exception as error:
             if "--debug" in sys.argv:
                 raise
@@ -70,7 +73,7 @@ def datasets(name: str | None, arguments: tuple[str, ...], as_json: bool) -> Non
 
     if name is not None:
         from tfrec.config import parse_data
-        from tfrec.runs import load_data
+        from tfrec.experiments import load_data
 
         described = load_data(parse_data(name, arguments)).describe()
         lines = [f"{key:13} {value}" for key, value in described.items() if value is not None]
@@ -94,11 +97,13 @@ def datasets(name: str | None, arguments: tuple[str, ...], as_json: bool) -> Non
 @click.argument("config")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key: --set model.l2=300.")
 @click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs go.")
+@click.option("--fresh", is_flag=True, help="Start over where an interrupted run could be gone on with.")
 @_plain_errors
-def train(config: str, overrides: tuple[str, ...], runs: Path) -> None:
+def train(config: str, overrides: tuple[str, ...], runs: Path, fresh: bool) -> None:
     """Fit and evaluate what a configuration says, into RUNS/<name>.
 
-    CONFIG is a YAML file, or the name of one that comes with tfrec.
+    CONFIG is a YAML file, or the name of one that comes with tfrec. Interrupted, the same command goes on after the
+    last epoch (of a cross-validation: in the fold) that was kept, to the same result.
 
     \b
     Example: tfrec train configs/ml-100k/ease.yaml --set model.l2=300 --set name=ease-300
@@ -108,7 +113,7 @@ def train(config: str, overrides: tuple[str, ...], runs: Path) -> None:
     from tfrec.runs import train as train_run
 
     loaded = load_config(config, overrides)
-    folder, report = train_run(loaded, runs)
+    folder, report = train_run(loaded, runs, fresh=fresh, say=click.echo)
     report.show()
     click.echo(f"\nwritten to {folder}")
     for line in shortfalls(loaded, report):
@@ -122,6 +127,8 @@ def train(config: str, overrides: tuple[str, ...], runs: Path) -> None:
 def evaluate(run_dir: Path, as_json: bool) -> None:
     """Evaluate the model of a run directory again, on the test part of its configuration.
 
+    Of a cross-validation, which keeps no models, the figures are those that were found when it ran.
+
     Exit code 1 if a figure is not what the configuration expects, within its tolerance.
 
     \b
@@ -129,10 +136,7 @@ def evaluate(run_dir: Path, as_json: bool) -> None:
     """
     from tfrec import runs
 
-    config, model = runs.load(run_dir)
-    experiment = runs.prepare(config)
-    runs.check_data(run_dir, experiment)
-    report = runs.evaluate(config, model, experiment)
+    config, report = runs.evaluate_again(run_dir)
     if as_json:
         click.echo(report.to_json())
     else:
@@ -181,6 +185,37 @@ def export(
         metrics=metrics,
     )
     click.echo(f"exported to {folder}")
+
+
+@main.command()
+@click.argument("table", required=False)
+@click.option("--only", multiple=True, metavar="NAME", help="Train one row: ml-1m/svd, or svd for all of that model.")
+@click.option("--fresh", is_flag=True, help="Train anew where a finished or interrupted run could be used.")
+@click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="Where runs go.")
+@click.option(
+    "--output", default="docs/results", show_default=True, type=click.Path(path_type=Path), help="Where pages go."
+)
+@click.option("--readme", type=click.Path(path_type=Path, exists=True), help="A file to put the figures into, too.")
+@_plain_errors
+def reproduce(
+    table: str | None, only: tuple[str, ...], fresh: bool, runs: Path, output: Path, readme: Path | None
+) -> None:
+    """Train the models of a table of results, and write their figures beside those in print.
+
+    Interrupted, the same command goes on where it was; what is finished is used again. Without a table, list them.
+    Exit code 1 if a figure is not what its configuration expects, within its tolerance.
+
+    \b
+    Example: tfrec reproduce ncf
+             tfrec reproduce ratings --only ml-100k/svd
+    """
+    from tfrec import reproduce as tables
+
+    if table is None:
+        tables.list_tables(runs, output)
+        return
+    if missed := tables.reproduce(table, runs, output, only=only, fresh=fresh, readme=readme):
+        raise ValueError("; ".join(missed))
 
 
 @main.command()

@@ -3,7 +3,6 @@
 Values are coerced to their types (YAML reads `1e-4` as a string), and an unknown key is refused with its nearest match.
 """
 
-import difflib
 import inspect
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
@@ -11,83 +10,52 @@ from typing import Any
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, create_model, field_validator
+from pydantic import Field, create_model
 
-from tfrec.metrics import get_metric
+from tfrec.config_sections import (
+    ConfigError,
+    EvaluationConfig,
+    ExpectedConfig,
+    FitConfig,
+    PublishedConfig,
+    Section,
+    nearest,
+    validate,
+)
+
+__all__ = ["Config", "ConfigError", "build_model", "find_config", "load_config", "parse_config", "parse_data"]
 
 PUBLISHED = "published"
 """The method of a split that comes with its data."""
 
-
-class ConfigError(ValueError):
-    """A configuration that cannot be used; the message says which key, and what it takes."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+K_FOLD = "k_fold"
+"""The method of a split into folds, each of which is tested on once."""
 
 
-class FitConfig(_Section):
-    """How the model is fitted."""
-
-    epochs: int | None = Field(default=None, ge=1, description="None: the model's own default")
-
-
-class EvaluationConfig(_Section):
-    """What is measured."""
-
-    k: tuple[int, ...] = (5, 10, 20)
-    metrics: tuple[str, ...] = ("ndcg", "recall", "precision", "hit_rate", "mrr", "map")
-    validation_seen: bool = Field(default=True, description="items of the validation part count as seen in the test")
-
-    @field_validator("k", "metrics", mode="before")
-    @classmethod
-    def _listed(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
-
-    @field_validator("k")
-    @classmethod
-    def _check_k(cls, k: tuple[int, ...]) -> tuple[int, ...]:
-        if not k or min(k) < 1 or len(set(k)) < len(k):
-            raise ValueError("expected different numbers above 0")
-        return k
-
-    @field_validator("metrics")
-    @classmethod
-    def _check_metrics(cls, metrics: tuple[str, ...]) -> tuple[str, ...]:
-        if not metrics:
-            raise ValueError("expected at least one metric")
-        for name in metrics:
-            get_metric(name)
-        if len(set(metrics)) < len(metrics):
-            raise ValueError("expected every metric once")
-        return metrics
-
-
-class ExpectedConfig(_Section):
-    """What the configuration reached when it was written: metrics within a tolerance."""
-
-    metrics: dict[str, FiniteFloat] = {}
-    tolerance: FiniteFloat = Field(default=0.0005, ge=0)
-
-
-class Config(_Section):
+class Config(Section):
     """One experiment.
 
     Three sections are a name and the arguments of what it names: `data` a `name` and the arguments of the loader,
     `split` a `method` and those of the split, `model` a `name` and those of the constructor. `data` also takes
     `preprocess`, the steps for `tfrec.data.preprocess`, and `split` also `validation`: split the training part once
     more in the same way, to validate on every epoch.
+
+    `expected` and `published` change nothing: they say what comes out, here and in print.
     """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     protocol: str = ""
     data: dict[str, Any]
-    split: dict[str, Any] = {}
+    split: dict[str, Any] = Field(default={})
     model: dict[str, Any]
     fit: FitConfig = FitConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     expected: ExpectedConfig = ExpectedConfig()
+    published: PublishedConfig | None = None
+
+    def what_counts(self) -> dict[str, Any]:
+        """All that the figures depend on, as JSON has it: configurations alike in it give the same ones."""
+        return self.model_dump(mode="json", include={"data", "split", "model", "fit", "evaluation"})
 
     def to_yaml(self) -> str:
         """The configuration as YAML, every default written out."""
@@ -106,7 +74,7 @@ def find_config(path: str | Path) -> Path:
         if candidate.is_file():
             return candidate
     known = sorted(str(file.relative_to(own).with_suffix("")) for file in own.glob("*/*.yaml"))
-    raise ConfigError(f"there is no configuration {str(path)!r}{_nearest(name, known)}; tfrec has {', '.join(known)}")
+    raise ConfigError(f"there is no configuration {str(path)!r}{nearest(name, known)}; tfrec has {', '.join(known)}")
 
 
 def load_config(path: str | Path, overrides: Sequence[str] = ()) -> Config:
@@ -133,21 +101,41 @@ def parse_config(content: Mapping[str, Any], source: str = "the configuration") 
     Raises:
         ConfigError: a key or a value doesn't fit.
     """
-    config = _validate(Config, content, source, "")
+    config = validate(Config, content, source, "")
     sections = {
         "model": _model_section(config.model, source),
         "split": _split_section(config.split, source),
         "data": _data_section(config.data, config.split.get("method") == PUBLISHED, source),
     }
-    measured = [key for name in config.evaluation.metrics for key in _figures(name, config.evaluation.k)]
-    for name in config.expected.metrics:
-        if name not in measured:
-            raise ConfigError(f"{source}: expected.metrics has {name}{_nearest(name, measured)}, which is not measured")
-    return config.model_copy(update=sections)
+    config = config.model_copy(update=sections)
+    _check_figures(config, source)
+    _check_early_stopping(config, source)
+    return config
 
 
-def _figures(metric: str, cutoffs: Sequence[int]) -> list[str]:
-    return [f"{metric}@{k}" for k in cutoffs] if get_metric(metric).has_cutoff else [metric]
+def _check_figures(config: Config, source: str) -> None:
+    """Refuse figures that are not measured."""
+    measured = config.evaluation.figures()
+    for section, given in (("expected", config.expected), ("published", config.published)):
+        for name in given.metrics if given is not None else ():
+            if name not in measured:
+                what = f"{section}.metrics has {name}{nearest(name, measured)}"
+                raise ConfigError(f"{source}: {what}, which is not measured")
+
+
+def _check_early_stopping(config: Config, source: str) -> None:
+    """Refuse to wait for a figure that will not be in the logs."""
+    stopping, split = config.fit.early_stopping, config.split
+    if stopping is None or stopping.monitor == "loss":
+        return
+    key = f"{source}: fit.early_stopping.monitor"
+    known = [f"val_{name}" for name in config.evaluation.figures()]
+    if stopping.monitor not in known:
+        guess = nearest(stopping.monitor, known)
+        raise ConfigError(f"{key} is {stopping.monitor!r}{guess}; there are loss, {', '.join(known)}")
+    if split["method"] != PUBLISHED and not split["validation"]:
+        way_out = "monitor: loss" if split["method"] in _UNVALIDATED else "split.validation: true, or monitor: loss"
+        raise ConfigError(f"{key} is {stopping.monitor}, and nothing is kept to validate on: write {way_out}")
 
 
 def parse_data(name: str, arguments: Sequence[str] = ()) -> dict[str, Any]:
@@ -173,6 +161,9 @@ def build_model(config: Config) -> Any:
     return MODELS[arguments.pop("name")](**arguments)
 
 
+_UNVALIDATED = ("strong", K_FOLD)  # splits that no second split of the same kind fits into
+
+
 def _model_section(section: Mapping[str, Any], source: str) -> dict[str, Any]:
     from tfrec.models import MODELS
 
@@ -190,8 +181,10 @@ def _split_section(section: Mapping[str, Any], source: str) -> dict[str, Any]:
     validation = section.pop("validation", False)
     if not isinstance(validation, bool):
         raise ConfigError(f"{source}: split.validation is true or false, got {validation!r}")
-    if validation and section["method"] == "strong":
-        raise ConfigError(f"{source}: split.validation goes with splits of known users, not with {section['method']}")
+    if validation and section["method"] in _UNVALIDATED:
+        raise ConfigError(
+            f"{source}: split.validation goes with splits of known users in two parts, not with {section['method']}"
+        )
     if validation and section.get("date") is not None:
         raise ConfigError(
             f"{source}: split.validation would split at the same split.date again: give split.test instead"
@@ -245,12 +238,12 @@ def _called(
     names = [*known, *others]
     if not isinstance(name, str) or name not in known:
         raise ConfigError(
-            f"{source}: {prefix}.{key} is {name!r}{_nearest(str(name), names)}; there are {', '.join(names)}"
+            f"{source}: {prefix}.{key} is {name!r}{nearest(str(name), names)}; there are {', '.join(names)}"
         )
     parameters = [p for p in inspect.signature(known[name]).parameters.values() if p.name not in {*own, "name"}]
     fields: dict[str, Any] = {p.name: (p.annotation, ... if p.default is p.empty else p.default) for p in parameters}
-    schema = create_model(f"{name} arguments", __base__=_Section, **fields)
-    return {key: name, **_validate(schema, arguments, source, f"{prefix}.").model_dump()}
+    schema = create_model(f"{name} arguments", __base__=Section, **fields)
+    return {key: name, **validate(schema, arguments, source, f"{prefix}.").model_dump()}
 
 
 def _try(use: Callable[[Any], Any], what: str) -> None:
@@ -266,31 +259,6 @@ def _try(use: Callable[[Any], Any], what: str) -> None:
         return  # so few rows may be unfit; the real ones will tell
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{what}: {error}") from None
-
-
-def _validate(schema: type[BaseModel], content: Mapping[str, Any], source: str, prefix: str) -> Any:
-    try:
-        return schema.model_validate(content)
-    except ValidationError as error:
-        lines = [_explain(problem, schema, prefix) for problem in error.errors()]
-        raise ConfigError(f"{source}: " + "; ".join(lines)) from None
-
-
-def _explain(problem: Any, schema: type[BaseModel], prefix: str) -> str:
-    location = problem["loc"]
-    key = prefix + ".".join(str(part) for part in location)
-    if problem["type"] == "missing":
-        return f"{key} must be given"
-    if problem["type"] != "extra_forbidden":
-        return f"{key}: {problem['msg']}, got {problem['input']!r}"
-    for part in location[:-1]:
-        schema = schema.model_fields[part].annotation  # type: ignore[assignment]
-    return f"unknown key {key}{_nearest(str(location[-1]), list(schema.model_fields))}"
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    matches = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f" (did you mean {matches[0]}?)" if matches else ""
 
 
 def _set(content: dict, override: str) -> None:

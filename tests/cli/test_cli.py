@@ -36,7 +36,7 @@ class TestTrain:
     def test_run_directory(self, workspace):
         run_dir = workspace / "runs" / "ease"
         assert sorted(path.name for path in run_dir.iterdir()) == [
-            "config.yaml", "data.json", "history.csv", "logs", "metrics.json", "model", "plots", "report",
+            "about.json", "config.yaml", "data.json", "history.csv", "logs", "metrics.json", "model", "plots", "report",
         ]  # fmt: skip
         metrics = json.loads((run_dir / "metrics.json").read_text())
         assert {"ndcg@5", "ndcg@10", "ndcg@20", "recall@10"} <= set(metrics)

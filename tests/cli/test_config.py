@@ -35,6 +35,29 @@ def test_values_are_coerced_and_defaults_written_out(file):
     assert parse_config(written) == config
 
 
+def test_folds_are_completed_too(file):
+    config = load_config(file, ["split={method: k_fold, seed: 7}"])
+    assert config.split == {"method": "k_fold", "n_folds": 5, "by": "global", "seed": 7, "validation": False}
+    assert parse_config(yaml.safe_load(config.to_yaml())) == config
+
+
+def test_what_is_published_and_early_stopping(file):
+    stopping = "fit.early_stopping={monitor: val_ndcg@10, patience: '2'}"
+    config = load_config(
+        file, ["published={metrics: {ndcg@10: 3e-1}, source: them}", stopping, "split.validation=true"]
+    )
+    written = yaml.safe_load(config.to_yaml())
+    assert written["published"] == {"metrics": {"ndcg@10": 0.3}, "source": "them"}
+    assert written["fit"]["early_stopping"] == {"monitor": "val_ndcg@10", "patience": 2, "restore_best": True}
+    assert parse_config(written) == config
+
+
+def test_what_is_only_said_does_not_count(file):
+    said = ["published={metrics: {ndcg@10: 0.3}, source: them}", "expected.metrics={ndcg@10: 0.2}", "protocol=so"]
+    assert load_config(file, said).what_counts() == load_config(file).what_counts()
+    assert load_config(file, ["model.l2=3"]).what_counts() != load_config(file).what_counts()
+
+
 def test_one_cutoff_and_one_metric_need_no_list(file):
     evaluation = load_config(file, ["evaluation.k=7", "evaluation.metrics=ndcg"]).evaluation
     assert (evaluation.k, evaluation.metrics) == ((7,), ("ndcg",))
@@ -61,6 +84,10 @@ def test_overrides(file):
         ("split={method: leave_out, n: 0}", "split: leave_out: n must be"),
         ("split={method: strong, validation: true}", r"split\.validation goes with splits of known users"),
         ("split={method: temporal, date: 2001-01-01, validation: true}", r"the same split\.date again"),
+        ("split={method: k_fold, validation: true}", r"split\.validation goes with splits of .* not with k_fold"),
+        ("split={method: k_fold, n_folds: 1}", r"split: k_fold: n_folds must be .* at least 2; got 1"),
+        ("split={method: k_fold, n_fold: 3}", r"unknown key split\.n_fold \(did you mean n_folds\?\)"),
+        ("split={method: k_fold, by: item}", r"split\.by: .*'user' or 'global', got 'item'"),
         ("evaluation.metrics=[ndcg, ndcg]", r"evaluation\.metrics: .*every metric once"),
         ("expected.tolerance=-1", r"expected\.tolerance: .*greater than or equal to 0"),
         ("expected.metrics={ndcg@10: .nan}", r"expected\.metrics\.ndcg@10: .*finite number"),
@@ -80,6 +107,19 @@ def test_overrides(file):
         ("evaluation.k=[5, 0]", r"evaluation\.k: .*different numbers above 0"),
         ("evaluation.metrics=[ndgc]", r"evaluation\.metrics: .*ndcg"),
         ("expected.metrics={ndcg@7: 0.1}", r"expected\.metrics has ndcg@7.*not measured"),
+        ("published={metrics: {ndgc@5: 0.1}, source: a}", r"published\.metrics has ndgc@5 \(did you mean ndcg@5\?\)"),
+        ("published={metrics: {ndcg@5: 0.1}}", r"published\.source must be given"),
+        ("published={metrics: {}, source: a}", r"published\.metrics: .* at least 1 item"),
+        ("published={metrics: {ndcg@5: 0.1}, sorce: a}", r"published\.sorce \(did you mean source\?\)"),
+        (
+            "fit.early_stopping={monitor: loss, pacience: 2}",
+            r"fit\.early_stopping\.pacience \(did you mean patience\?\)",
+        ),
+        ("fit.early_stopping={patience: 2}", r"fit\.early_stopping\.monitor must be given"),
+        ("fit.early_stopping={monitor: loss, patience: 0}", r"early_stopping\.patience: .* equal to 1, got 0"),
+        ("fit.early_stopping={monitor: val_ndcg@5}", r"nothing is kept to validate on: write split\.validation: true"),
+        ("fit.early_stopping={monitor: val_ndcg@6}", r"'val_ndcg@6' \(did you mean val_ndcg@5\?\); there are loss, "),
+        ("fit.early_stopping={monitor: val_loss}", r"monitor is 'val_loss'.*; there are loss, "),
         ("data.name=csv", r"data\.path must be given"),
         ("data.path=here", r"unknown key data\.path"),
         ("model.name=[ease]", r"model\.name is \['ease'\]"),

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfrec import runs
+from tfrec import experiments, runs
 from tfrec.config import ConfigError, parse_config
 from tfrec.data import Candidates
 from tfrec.models import EASE
@@ -17,6 +17,12 @@ SMALL = {"name": "synthetic", "n_users": 120, "n_items": 80, "n_interactions": 2
 
 def config(**sections):
     return parse_config({"name": "run", "data": SMALL, "model": {"name": "ease", "l2": 50}} | sections)
+
+
+def prepare(chosen):
+    experiment = experiments.prepare(chosen)
+    assert isinstance(experiment, experiments.Experiment)
+    return experiment
 
 
 def users_of(data):
@@ -39,13 +45,13 @@ def test_every_split_gives_a_report(split, tmp_path):
     assert 0 < report["ndcg@10"] < 1
     assert json.loads((folder / "metrics.json").read_text()) == report.to_dict()
     loaded, model = runs.load(folder)
-    experiment = runs.prepare(loaded)
+    experiment = prepare(loaded)
     runs.check_data(folder, experiment)
     assert runs.evaluate(loaded, model, experiment) == report
 
 
 def test_strong_generalisation_tests_users_without_training_rows(tmp_path):
-    experiment = runs.prepare(config(split={"method": "strong", "test_users": 30}))
+    experiment = prepare(config(split={"method": "strong", "test_users": 30}))
     assert len(users_of(experiment.test)) == 30
     assert users_of(experiment.given) == users_of(experiment.test)
     assert not users_of(experiment.test) & users_of(experiment.train)
@@ -55,7 +61,7 @@ class TestValidation:
     SPLIT: ClassVar = {"method": "leave_out", "validation": True}
 
     def test_it_is_split_off_in_the_same_way(self):
-        experiment = runs.prepare(config(split=self.SPLIT))
+        experiment = prepare(config(split=self.SPLIT))
         assert experiment.validation is not None
         assert np.bincount(experiment.validation.user).max() == 1
         assert len(experiment.train) + len(experiment.validation) + len(experiment.test) == 2_400
@@ -78,7 +84,7 @@ class TestValidation:
 
 def test_data_are_preprocessed():
     steps = [{"step": "minimum_rating", "rating": 4}, {"step": "k_core", "user": 5, "item": 5}]
-    data = runs.load_data(config(data={**SMALL, "preprocess": steps}).data)
+    data = experiments.load_data(config(data={**SMALL, "preprocess": steps}).data)
     assert data.rating.min() >= 4
     counts = np.bincount(data.user), np.bincount(data.item)
     assert min(count[count > 0].min() for count in counts) >= 5
@@ -89,9 +95,9 @@ def test_a_published_split_in_three_parts(tmp_path):
     lines = [f"{user} " + " ".join(map(str, rng.permutation(12)[:6] + 1)) for user in range(1, 31)]
     (tmp_path / "Beauty.txt").write_text("\n".join(lines) + "\n")
     data = {"name": "beauty", "path": str(tmp_path), "complete": False}
-    experiment = runs.prepare(config(data=data, split={"method": "published"}))
+    experiment = prepare(config(data=data, split={"method": "published"}))
     assert [len(part or ()) for part in (experiment.train, experiment.validation, experiment.test)] == [120, 30, 30]
-    assert len(runs.load_data(config(data=data).data)) == 180
+    assert len(experiments.load_data(config(data=data).data)) == 180
 
 
 @pytest.mark.parametrize(("metric", "message"), [("diversity", "give item_vectors"), ("rmse", "predicts none")])
@@ -102,9 +108,9 @@ def test_what_cannot_be_measured_is_known_before_the_fit(metric, message, tmp_pa
 
 
 def test_other_candidates_are_other_data():
-    train, test = runs.prepare(config()).train, runs.prepare(config()).test
+    train, test = prepare(config()).train, prepare(config()).test
     one, other = (
-        runs.Experiment(
+        experiments.Experiment(
             train,
             test,
             candidates=Candidates(np.arange(3, dtype=np.int32), np.array([[0, 1], [2, 3], [4, 5]], np.int32) + shift),
@@ -118,9 +124,9 @@ def test_a_run_directory_without_fingerprints(tmp_path):
     folder, _ = runs.train(config(), tmp_path, verbose=0)
     (folder / "data.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"not a whole run directory: it has no data\.json"):
-        runs.check_data(folder, runs.prepare(config()))
+        runs.check_data(folder, prepare(config()))
 
 
 def test_nothing_to_test_on():
     with pytest.raises(ConfigError, match="leaves nothing to test on"):
-        runs.prepare(config(split={"method": "random", "test": 1e-6}))
+        prepare(config(split={"method": "random", "test": 1e-6}))

@@ -67,8 +67,15 @@ ROOMS: dict[str, set[str]] = {
     "tfrec.configs": set(),
     "tfrec.serving": {TF, "tfrec.inference.batching", "tfrec.inference.cache"},
     "tfrec.exported": {TF, *RESULTS},
-    "tfrec.config": {"tfrec.metrics"},
-    "tfrec.runs": {"tfrec.config", "tfrec.data"},
+    "tfrec.config_sections": {"tfrec.metrics"},
+    "tfrec.config": {"tfrec.config_sections"},
+    "tfrec.experiments": {"tfrec.config", "tfrec.data"},
+    "tfrec.unfinished": set(),
+    "tfrec.resuming": {TF},
+    "tfrec.hardware": {TF},
+    "tfrec.runs": {"tfrec.config", "tfrec.experiments", "tfrec.unfinished"},
+    "tfrec.result_tables": {"tfrec.config_sections"},
+    "tfrec.reproduce": {"tfrec.config", "tfrec.result_tables", "tfrec.runs"},
     "tfrec.demo": {"tfrec.data"},
     "tfrec.cli": set(),
     "examples": PUBLIC,
@@ -84,7 +91,7 @@ IN_FUNCTIONS = {
 }
 LATE = {TF}  # takes seconds: a room that may import it may do so late
 # Commands import what they need when they run: everything.
-LAZY = {"tfrec.cli", "tfrec.config", "tfrec.demo", "tfrec.runs"}
+LAZY = {"tfrec.cli", "tfrec.config", "tfrec.demo", "tfrec.reproduce", "tfrec.runs"}
 
 TENSORFLOW = {"tensorflow", "tensorflow_recommenders", "keras", "tf_keras"}
 IMPORTS_TENSORFLOW = {TF: {"tensorflow", "tensorflow_recommenders"}}

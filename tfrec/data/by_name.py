@@ -14,7 +14,7 @@ from tfrec.data.loaders.movielens_layouts import MOVIELENS
 from tfrec.data.loaders.ncf_split import NCF, ncf_split
 from tfrec.data.loaders.sequence_split import SEQUENCES, s3rec_sequences, sequence_split
 from tfrec.data.malformed import OnError
-from tfrec.data.splits import leave_out, random_split, strong_split, temporal_split
+from tfrec.data.splits import k_fold, leave_out, random_split, strong_split, temporal_split
 from tfrec.data.synthetic.world import synthetic_world
 
 
@@ -62,6 +62,12 @@ PUBLISHED_SPLITS: Mapping[str, Callable[..., Any]] = MappingProxyType(
 """What loads a data set as its published split, a tuple with fields out of train, validation, test and candidates."""
 
 SPLITS: Mapping[str, Callable[..., Any]] = MappingProxyType(
-    {"random": random_split, "leave_out": leave_out, "temporal": temporal_split, "strong": strong_split}
+    {
+        "random": random_split,
+        "leave_out": leave_out,
+        "temporal": temporal_split,
+        "strong": strong_split,
+        "k_fold": k_fold,
+    }
 )
-"""What splits a data set: a tuple of train and test, or of train, given and hidden."""
+"""What splits a data set: a tuple of train and test, or of train, given and hidden, or a sequence of such tuples."""
