@@ -11,23 +11,33 @@ With P = (XᵀX + λI)⁻¹ the solution is (eq. 8)
 
     B = I - P diag(P)⁻¹,   that is   B_ij = -P_ij / P_jj  for i ≠ j,  and 0 on the diagonal.
 
-It assumes that a catalogue of up to some ten thousands of items is inverted at once (n² floats, n³ operations); the
-number of users hardly matters. On the leave-one-out split of MovieLens-1M that He et al. (2017) published, with 99
-sampled negatives, λ = 1320 gives HR@10 .7192 and nDCG@10 .4494: `configs/ml-1m-ncf/ease.yaml`.
+It assumes that a catalogue of up to some ten thousands of items is inverted at once: n³ operations, and memory for
+about two matrices of n² floats; the number of users hardly matters. On the leave-one-out split of MovieLens-1M that He et al.
+(2017) published, with 99 sampled negatives, λ = 1320 gives HR@10 .7192 and nDCG@10 .4494:
+`configs/ml-1m-ncf/ease.yaml`.
 """
 
 from tfrec import linalg
 from tfrec._tf import Tensor, tf
 from tfrec.checks import check_positive
 from tfrec.closed_form import ClosedFormRecommender, statistic
+from tfrec.explanations import ExplainsByHistory
 from tfrec.recommender import ImplicitRecommender
 
+# With more items than this, no matrix of [n_items, n_items] but B is ever whole: the Gram matrix, its inverse and what
+# comes between would take several times the memory of B, which is 0.27 GB here and 6.7 GB for 41,000 items. With fewer,
+# the inverse of the whole matrix is the faster one: by 15 % for the 3,706 items of MovieLens-1M.
+_WHOLE = 8192
 
-class EASE(ClosedFormRecommender, ImplicitRecommender):
+
+class EASE(ExplainsByHistory, ClosedFormRecommender, ImplicitRecommender):
     """Item-item weights by ridge regression under a zero diagonal.
 
     The loss in the history is the objective at the solution, divided by the number of users: the squared error of the
     reconstruction of a user's history, and the penalty's share.
+
+    Weights of interactions are not used: a weight for each entry of X would need a Gram matrix, and its inverse, for
+    each item.
 
     Args:
         l2: λ, the strength of the regularisation, above 0: some hundreds for MovieLens; more for larger data.
@@ -47,23 +57,44 @@ class EASE(ClosedFormRecommender, ImplicitRecommender):
         self.set_variable("item_weights", tf.zeros([self.n_items, self.n_items]))
 
     def create_statistics(self) -> dict:
-        """The Gram matrix XᵀX."""
+        """The Gram matrix XᵀX, unless it is too large to keep: the histories then give it, a few rows at a time."""
+        if self.n_items > _WHOLE:
+            return {}
         lengths = (self.history_splits[1:] - self.history_splits[:-1]).numpy()
         self._state.sparse_gram = linalg.prefer_sparse_gram(lengths, self.n_items)
         return {"gram": statistic([self.n_items, self.n_items])}
 
     def accumulate(self, statistics: dict, users: Tensor) -> None:
         """Add XᵀX of a batch of users."""
-        gram = linalg.gram(self.seen_items(users), self.n_items, sparse=self._state.sparse_gram)
-        statistics["gram"].assign_add(gram)
+        if "gram" in statistics:
+            gram = linalg.gram(self.seen_items(users), self.n_items, sparse=self._state.sparse_gram)
+            statistics["gram"].assign_add(gram)
 
     def solve(self, statistics: dict) -> float:
         """B = I - P diag(P)⁻¹ with P = (XᵀX + λI)⁻¹."""
+        if "gram" not in statistics:
+            return self._solve_by_strips()
         gram = statistics["gram"]
         inverse = linalg.spd_inverse(_add_to_diagonal(gram, tf.constant(self.l2)))
-        weights, objective = _solution(inverse, gram)
+        weights, objective = _solution(inverse, gram, tf.linalg.diag_part(inverse))
         self.item_weights.assign(weights)
         return float(objective / self.n_users)
+
+    def _solve_by_strips(self) -> float:
+        """`solve` with half a matrix beside B: P by tiles, and B strip by strip in its own place."""
+        histories = tf.RaggedTensor.from_row_splits(self.history_items, self.history_splits)
+        gram_rows = linalg.GramRows(histories, self.n_items)
+        l2 = tf.constant(self.l2)
+        inverse = linalg.TiledInverse(
+            lambda start, end: _add_to_diagonal(gram_rows(start, end), l2, tf.constant(start)), self.n_items
+        )
+        diagonal, objective = inverse.diagonal(), 0.0
+        for strip, (start, end) in enumerate(inverse.strips):
+            weights, share = _solution(inverse.rows(strip), gram_rows(start, end), diagonal, tf.constant(start))
+            for copy in self.distribute_strategy.experimental_local_results(self.item_weights):
+                _assign_rows(copy, start, weights)
+            objective += float(share)
+        return objective / self.n_users
 
     def compute_loss(self, inputs: Tensor, training: bool = False) -> Tensor:
         """The mean squared error of the reconstruction of a batch of users' histories, summed over items."""
@@ -94,19 +125,34 @@ class EASE(ClosedFormRecommender, ImplicitRecommender):
         weights = tf.gather_nd(self.item_weights, tf.stack([history.values, tf.gather(items, rows)], axis=1))
         return tf.math.unsorted_segment_sum(weights, rows, tf.size(users))
 
+    def history_contributions(self, history: Tensor, item: Tensor) -> Tensor:
+        """The item's column of B at the items of a history: int32 [n], int32 [] → float32 [n]."""
+        return tf.gather_nd(self.item_weights, tf.stack([history, tf.fill(tf.shape(history), item)], axis=1))
+
     def _product(self, history: Tensor) -> Tensor:
         return linalg.sparse_dense_product(history.value_rowids(), history.values, history.nrows(), self.item_weights)
 
 
-@tf.function(autograph=False)
-def _add_to_diagonal(matrix: Tensor, value: Tensor) -> Tensor:
-    return tf.linalg.set_diag(matrix, tf.linalg.diag_part(matrix) + value)
+@tf.function(autograph=False, reduce_retracing=True)
+def _add_to_diagonal(rows: Tensor, value: Tensor, start: Tensor = 0) -> Tensor:
+    """Rows from `start` of a matrix, with `value` added on its diagonal."""
+    return tf.linalg.set_diag(rows, tf.linalg.diag_part(rows, k=start) + value, k=start)
 
 
-@tf.function(autograph=False)
-def _solution(inverse: Tensor, gram: Tensor) -> tuple[Tensor, Tensor]:
-    """B, and the objective at it, which is tr(XᵀX) - tr(XᵀX B): the gradient vanishes off the diagonal."""
-    weights = -inverse / tf.linalg.diag_part(inverse)[tf.newaxis, :]
-    weights = tf.linalg.set_diag(weights, tf.zeros_like(weights[0]))
-    errors = tf.linalg.diag_part(gram) - tf.reduce_sum(gram * weights, axis=0)
+@tf.function(autograph=False, reduce_retracing=True)
+def _solution(inverse: Tensor, gram: Tensor, diagonal: Tensor, start: Tensor = 0) -> tuple[Tensor, Tensor]:
+    """Rows of B from `start`, and their share of the objective.
+
+    That is tr(XᵀX) - tr(XᵀX B), as the gradient vanishes off the diagonal. (It is also Σ 1/P_jj - λ n, which is cheaper
+    and loses every digit where λ is large.)
+    """
+    weights = -inverse / diagonal[tf.newaxis, :]
+    weights = tf.linalg.set_diag(weights, tf.zeros_like(weights[:, 0]), k=start)
+    errors = tf.linalg.diag_part(gram, k=start) - tf.reduce_sum(gram * weights, axis=1)
     return weights, tf.reduce_sum(tf.cast(errors, tf.float64))
+
+
+def _assign_rows(variable: Tensor, start: int, rows: Tensor) -> None:
+    """Rows of a matrix from `start`, in place; `variable[start:end].assign(rows)` would copy the whole matrix."""
+    end = [start + rows.shape[0], rows.shape[1]]
+    tf.raw_ops.ResourceStridedSliceAssign(ref=variable.handle, begin=[start, 0], end=end, strides=[1, 1], value=rows)

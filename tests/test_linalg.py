@@ -34,6 +34,16 @@ class TestGram:
         assert not linalg.prefer_sparse_gram(np.full(6_040, 250), 3_706)  # as MovieLens-1M
 
 
+class TestGramRows:
+    @given(seed=st.integers(0, 99), n_users=st.integers(1, 12), n_items=st.sampled_from([1, 7, 40]), data=st.data())
+    def test_are_those_of_the_gram_matrix(self, seed, n_users, n_items, data):
+        matrix = binary(seed, n_users, n_items)
+        start = data.draw(st.integers(0, n_items - 1))
+        end = data.draw(st.integers(start + 1, n_items))
+        rows = linalg.GramRows(ragged(matrix), n_items)(start, end)
+        np.testing.assert_array_equal(rows, (matrix.toarray().T @ matrix.toarray())[start:end])
+
+
 class TestSparseDenseProduct:
     @given(seed=st.integers(0, 99), n_rows=st.integers(0, 9), n_columns=st.integers(1, 9))
     def test_is_the_product(self, seed, n_rows, n_columns):
@@ -81,6 +91,56 @@ class TestInverse:
             linalg.spd_inverse(np.ones(shape, np.float32))
 
 
+def tiled_inverse(matrix: np.ndarray) -> np.ndarray:
+    inverse = linalg.TiledInverse(lambda start, end: tf.constant(matrix[start:end]), len(matrix))
+    return np.concatenate([inverse.rows(strip) for strip in range(len(inverse.strips))])
+
+
+class TestTiledInverse:
+    # One tile; even and uneven tiles; tiles of one row; tiles whose own factorisation has blocks.
+    @pytest.mark.parametrize(("size", "tile"), [(1, 4), (4, 4), (12, 4), (13, 4), (5, 1), (301, 100), (900, 400)])
+    def test_is_the_inverse_and_symmetric(self, size, tile, monkeypatch):
+        monkeypatch.setattr("tfrec.linalg.tiled._TILE", tile)
+        matrix = random_spd(size)
+        inverse = tiled_inverse(matrix)
+        np.testing.assert_allclose(inverse @ matrix.astype(np.float64), np.eye(size), atol=2e-3)
+        np.testing.assert_allclose(inverse, inverse.T, rtol=1e-3, atol=1e-5)
+
+    def test_is_that_of_the_whole_matrix(self, monkeypatch):
+        monkeypatch.setattr("tfrec.linalg.tiled._TILE", 128)
+        matrix = random_spd(700)
+        np.testing.assert_allclose(tiled_inverse(matrix), linalg.spd_inverse(matrix), rtol=1e-3, atol=1e-4)
+
+    def test_diagonal(self, monkeypatch):
+        monkeypatch.setattr("tfrec.linalg.tiled._TILE", 4)
+        matrix = random_spd(13)
+        inverse = linalg.TiledInverse(lambda start, end: tf.constant(matrix[start:end]), 13)
+        np.testing.assert_array_equal(inverse.diagonal(), np.diag(tiled_inverse(matrix)))
+
+    def test_asks_for_every_row_once_and_reads_the_lower_triangle_only(self, monkeypatch):
+        monkeypatch.setattr("tfrec.linalg.tiled._TILE", 4)
+        matrix = random_spd(10)
+        lower = np.tril(matrix) + np.triu(np.full_like(matrix, np.nan), 1)
+        asked = []
+
+        def rows(start, end):
+            asked.extend(range(start, end))
+            return tf.constant(lower[start:end])
+
+        inverse = linalg.TiledInverse(rows, 10)
+        assert asked == list(range(10))
+        np.testing.assert_array_equal(np.concatenate([inverse.rows(i) for i in range(3)]), tiled_inverse(matrix))
+
+    @pytest.mark.parametrize("where", [0, 5, -1])
+    @pytest.mark.parametrize("value", [-1, np.nan])
+    def test_what_is_not_positive_definite(self, where, value, monkeypatch):
+        monkeypatch.setattr("tfrec.linalg.tiled._TILE", 4)
+        matrix = np.eye(13, dtype=np.float32)
+        matrix[where, where] = value
+        with pytest.raises(ValueError, match="not positive definite"):
+            tiled_inverse(matrix)
+
+
 def solution(inverse: np.ndarray) -> np.ndarray:
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0)
@@ -109,5 +169,6 @@ class TestOnTheRealGram:
         def error(inverse):
             return np.linalg.norm(solution(inverse) - exact) / np.linalg.norm(exact)
 
-        ours, lapack = error(linalg.spd_inverse(regularised).numpy()), error(lapack_inverse(regularised, "s"))
-        assert ours <= 3 * lapack
+        lapack = error(lapack_inverse(regularised, "s"))
+        assert error(linalg.spd_inverse(regularised).numpy()) <= 3 * lapack
+        assert error(tiled_inverse(regularised)) <= 3 * lapack

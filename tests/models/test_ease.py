@@ -1,5 +1,8 @@
 """EASE against its formula in double precision, and against the figures in print."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -24,6 +27,13 @@ def l2(request) -> float:
 @pytest.fixture
 def dense(train) -> np.ndarray:
     return train.to_csr().toarray().astype(np.float64)
+
+
+@pytest.fixture
+def large_catalogue(monkeypatch) -> None:
+    """The way of large catalogues, for any: tiles of 8 items, and nothing whole."""
+    monkeypatch.setattr("tfrec.models.ease._WHOLE", 0)
+    monkeypatch.setattr("tfrec.linalg.tiled._TILE", 8)
 
 
 class TestEASE:
@@ -65,6 +75,22 @@ class TestEASE:
         sparse_model.fit(train, verbose=0)
         np.testing.assert_array_equal(dense_model.item_weights, sparse_model.item_weights)
 
+    def test_a_large_catalogue_gives_the_same_model_strip_by_strip(self, train, dense, l2, large_catalogue):
+        model = EASE(l2=l2)
+        loss = model.fit(train, verbose=0).history["loss"][0]
+        expected = reference_weights(dense, l2)
+        np.testing.assert_allclose(model.item_weights, expected, atol=1e-5)
+        assert (np.diag(model.item_weights) == 0).all()
+        objective = np.sum((dense - dense @ expected) ** 2) + l2 * np.sum(expected**2)
+        assert loss == pytest.approx(objective / len(dense), rel=1e-4)
+
+    def test_a_large_catalogue_is_solved_afresh_by_every_fit(self, train, other_train, large_catalogue):
+        model, fresh = EASE(), EASE()
+        model.fit(other_train, epochs=2, verbose=0)
+        model.fit(train, verbose=0)
+        fresh.fit(train, verbose=0)
+        np.testing.assert_array_equal(model.item_weights, fresh.item_weights)
+
     def test_many_batches_give_the_same_model_as_one(self, train, monkeypatch):
         one, many = EASE(), EASE()
         one.fit(train, verbose=0)
@@ -79,8 +105,10 @@ class TestEASE:
         three.fit(train, epochs=3, verbose=0)
         np.testing.assert_array_equal(one.item_weights, three.item_weights)
 
+    @pytest.mark.parametrize("whole", [True, False])
     @pytest.mark.parametrize("l2", [1e5, 1e9, 1e20])
-    def test_loss_with_more_regularisation_nears_the_empty_model_s(self, train, dense, l2):
+    def test_loss_with_more_regularisation_nears_the_empty_model_s(self, train, dense, l2, whole, monkeypatch):
+        monkeypatch.setattr("tfrec.models.ease._WHOLE", train.n_items if whole else 0)
         loss = EASE(l2=l2).fit(train, verbose=0).history["loss"][0]
         assert loss == pytest.approx(np.sum(dense**2) / len(dense), rel=1e-2)
 
@@ -110,7 +138,9 @@ class TestEASE:
         with pytest.raises(error, match="l2 must be a"):
             EASE(l2=l2)
 
-    def test_too_little_regularisation_is_a_clear_error(self, train):
+    @pytest.mark.parametrize("whole", [True, False])
+    def test_too_little_regularisation_is_a_clear_error(self, train, whole, monkeypatch):
+        monkeypatch.setattr("tfrec.models.ease._WHOLE", train.n_items if whole else 0)
         with pytest.raises(ValueError, match=r"not positive definite.*larger l2"):
             EASE(l2=1e-12).fit(tfrec.data.Interactions.from_frame(train.to_frame().iloc[:20]), verbose=0)
 
@@ -120,21 +150,40 @@ def _rows(train, users):
     return np.concatenate(rows), [len(row) for row in rows]
 
 
-class TestPopularity:
-    def test_loss_is_the_entropy_of_the_catalogue(self, train):
-        counts = np.bincount(train.item, minlength=train.n_items)
-        share = counts[counts > 0] / counts.sum()
-        model = Popularity()
-        loss = model.fit(train, verbose=0).history["loss"][0]
-        assert loss == pytest.approx(-np.sum(share * np.log(share)), rel=1e-5)
-        assert model.evaluate(model.training_data(train), verbose=0) == pytest.approx(loss, rel=1e-5)
+FIT_A_LARGE_CATALOGUE = """
+import resource
+import numpy as np
+from tfrec.data import Interactions
+from tfrec.models import EASE
 
-    def test_its_mean_over_batches_is_that_over_interactions(self, train, monkeypatch):
-        monkeypatch.setattr("tfrec.closed_form._DENSE_BYTES", 4 * train.n_items * 3)
-        model = Popularity()
-        loss = model.fit(train, verbose=0).history["loss"][0]
-        assert len(model.training_data(train)) > 10
-        assert model.evaluate(model.training_data(train), verbose=0) == pytest.approx(loss, rel=1e-5)
+def peak():  # bytes; Linux counts in KiB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+def fit(n_users, n_items):
+    item = (np.random.default_rng(0).random(20 * n_users) ** 2 * n_items).astype(np.int32)
+    ids = [np.arange(size).astype(str).astype(object) for size in (n_users, n_items)]
+    data = Interactions(user=np.repeat(np.arange(n_users), 20), item=item, user_ids=ids[0], item_ids=ids[1])
+    model = EASE(l2=50.0)
+    model.fit(data, verbose=0)
+    return model
+
+fit(100, 50)  # what TensorFlow itself takes
+before = peak()
+n_items = 16_000
+model = fit(30_000, n_items)
+after = peak()
+assert model.item_weights.numpy().any(axis=1).mean() > 0.99
+print((after - before) / (4 * n_items**2))
+"""
+
+
+class TestLargeCatalogue:
+    @pytest.mark.slow
+    @pytest.mark.skipif(sys.platform != "linux", reason="the unit of the peak is Linux's")
+    def test_takes_the_memory_of_the_model_half_of_it_again_and_some_strips(self):
+        command = [sys.executable, "-c", FIT_A_LARGE_CATALOGUE]
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert float(result.stdout) < 2.6
 
 
 class TestPublishedFigures:

@@ -1,4 +1,4 @@
-"""Gram matrices of histories, dense by symmetric blocks, or sparse where that is cheaper."""
+"""Gram matrices of histories: dense by symmetric blocks, sparse where that is cheaper, or a few rows at a time."""
 
 import numpy as np
 
@@ -52,3 +52,30 @@ def gram(histories: Tensor, n_items: int, *, sparse: bool = False) -> Tensor:
     """
     function = _sparse_gram if sparse else _dense_gram
     return function(histories.values, histories.row_splits, n_items)
+
+
+class GramRows:
+    """Rows of the Gram matrix XᵀX of binary histories, for catalogues whose whole Gram matrix is too large to keep.
+
+    They come out of a sparse product of those columns of X with all of X, and are made dense at the very end.
+
+    Args:
+        histories: ragged int32 [n_users, None]; the items of each user, sorted, each at most once.
+        n_items: the number of items.
+    """
+
+    def __init__(self, histories: Tensor, n_items: int) -> None:
+        self.n_items = n_items
+        users, items = histories.value_rowids(), histories.values
+        self._matrix = csr_matrix(users, items, [tf.maximum(histories.nrows(), 1), n_items])
+        by_item = tf.argsort(items, stable=True)
+        self._users = tf.gather(users, by_item)
+        self._items = tf.gather(items, by_item)
+        self._n_users = tf.maximum(histories.nrows(), 1)
+
+    def __call__(self, start: int, end: int) -> Tensor:
+        """Rows from `start` to `end`: float32 [end - start, n_items], exact as long as no count passes 2²⁴."""
+        first, last = tf.searchsorted(self._items, [start, end])
+        left = csr_matrix(self._items[first:last] - start, self._users[first:last], [end - start, self._n_users])
+        product = tf.raw_ops.SparseMatrixSparseMatMul(a=left, b=self._matrix, type=tf.float32)
+        return tf.raw_ops.CSRSparseMatrixToDense(sparse_input=product, type=tf.float32)

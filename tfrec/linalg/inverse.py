@@ -1,5 +1,8 @@
 """The inverse of a symmetric positive definite matrix."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tfrec._tf import Tensor, tf
 from tfrec.linalg._blocks import BLOCKS, block_offsets, symmetric_from_panels
 
@@ -7,7 +10,7 @@ from tfrec.linalg._blocks import BLOCKS, block_offsets, symmetric_from_panels
 _LEAF = 256
 
 
-def _inverse_cholesky_factor(matrix: Tensor, size: int) -> Tensor:
+def inverse_cholesky_factor(matrix: Tensor, size: int) -> Tensor:
     """L⁻¹, where `matrix` = L Lᵀ; only the lower triangle of `matrix` is read.
 
     Right-looking, by column blocks; the diagonal blocks are solved by the same function. In block k:
@@ -28,7 +31,7 @@ def _inverse_cholesky_factor(matrix: Tensor, size: int) -> Tensor:
     pending: Tensor = None  # W above: what the rows still to come owe to the inverse rows that are done
     for k in range(blocks):
         width = offsets[k + 1] - offsets[k]
-        diagonal = _inverse_cholesky_factor(panels[k][:width], width)
+        diagonal = inverse_cholesky_factor(panels[k][:width], width)
         left: Tensor = None if pending is None else -tf.matmul(diagonal, pending[:width])
         inverse_rows.append(diagonal if left is None else tf.concat([left, diagonal], axis=1))
         if k == blocks - 1:
@@ -52,7 +55,7 @@ def _stack_lower(rows: list, size: int) -> Tensor:
 @tf.function(autograph=False)
 def _spd_inverse(matrix: Tensor) -> Tensor:
     size = matrix.shape[0]
-    factor = _inverse_cholesky_factor(matrix, size)
+    factor = inverse_cholesky_factor(matrix, size)
     blocks = min(BLOCKS, size)
     offsets = block_offsets(size, blocks)
     panels = []
@@ -81,18 +84,24 @@ def spd_inverse(matrix: Tensor) -> Tensor:
     matrix = tf.cast(matrix, tf.float32)
     if matrix.shape.rank != 2 or matrix.shape[0] != matrix.shape[1] or not matrix.shape[0]:
         raise ValueError(f"spd_inverse takes one square matrix, float32 [n, n] with n > 0; got shape {matrix.shape}")
-    try:
+    with check_positive_definite():
         inverse = _spd_inverse(matrix)
-    except tf.errors.InvalidArgumentError as error:
-        raise _not_positive_definite() from error
-    # Some devices report failure as NaN instead of an error; a NaN anywhere in L⁻¹ reaches the diagonal.
-    if not tf.reduce_all(tf.math.is_finite(tf.linalg.diag_part(inverse))):
-        raise _not_positive_definite()
+        # Some devices report failure as NaN instead of an error; a NaN anywhere in L⁻¹ reaches the diagonal.
+        tf.debugging.assert_all_finite(tf.linalg.diag_part(inverse), "the inverse is not finite")
     return inverse
 
 
-def _not_positive_definite() -> ValueError:
-    return ValueError(
-        "the matrix is not positive definite in single precision: a Gram matrix needs a positive regularisation on its "
-        "diagonal (for EASE: a larger l2)"
-    )
+@contextmanager
+def check_positive_definite() -> Iterator[None]:
+    """Say in plain words that a factorisation within failed.
+
+    Raises:
+        ValueError: TensorFlow raised an `InvalidArgumentError`.
+    """
+    try:
+        yield
+    except tf.errors.InvalidArgumentError as error:
+        raise ValueError(
+            "the matrix is not positive definite in single precision: a Gram matrix needs a positive regularisation on "
+            "its diagonal (for EASE: a larger l2)"
+        ) from error
