@@ -1,15 +1,21 @@
-"""What the model contract is tested on: small data with every awkward case, and a model trained by gradients."""
+"""What the model contract is tested on: small data with every awkward case, and models that aren't in the registry."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 
 from tfrec._tf import tf
 from tfrec.batches import shuffled_batches
+from tfrec.closed_form import ClosedFormRecommender
 from tfrec.data import Interactions
-from tfrec.models import MODELS
+from tfrec.factors import FactorRecommender
+from tfrec.models import ALS, MODELS, SVD
 from tfrec.recommender import ImplicitRecommender
 
 N_USERS, N_ITEMS = 40, 30
+# Every fit of the contract takes at most this many epochs: it is about what a fit does, not how well it learns.
+_FEW_EPOCHS = 4
 
 
 class TinyFactors(ImplicitRecommender):
@@ -54,7 +60,25 @@ class TinyFactors(ImplicitRecommender):
         return tf.reduce_sum(vectors[:, tf.newaxis, :] * self.items_vectors[tf.newaxis, :, :], axis=2)
 
 
-ALL_MODELS = [*MODELS.values(), TinyFactors]
+class TruncatedSVD(SVD):
+    """The spectral method of `SVD`, with fewer factors than the small data have dimensions."""
+
+    def __init__(self, *, n_factors: int = 8, seed: int = 0, name: str | None = None):
+        super().__init__(method="truncated", n_factors=n_factors, seed=seed, name=name)
+
+
+class ExplicitALS(ALS):
+    """`ALS` of ratings."""
+
+    def __init__(self, *, seed: int = 0, name: str | None = None):
+        super().__init__(feedback="explicit", seed=seed, name=name)
+
+
+ALL_MODELS = [*MODELS.values(), TruncatedSVD, ExplicitALS, TinyFactors]
+# A class may have methods of both kinds: what its constructor's defaults make of it is what is asked.
+CLOSED_FORMS = [kind for kind in ALL_MODELS if issubclass(kind, ClosedFormRecommender) and kind().is_closed_form]
+FACTORS = [kind for kind in ALL_MODELS if issubclass(kind, FactorRecommender)]
+RATINGS = [kind for kind in ALL_MODELS if getattr(kind(), "predicts_ratings", False)]
 
 
 def make_data(seed: int) -> Interactions:
@@ -91,19 +115,59 @@ def held_out() -> Interactions:
     return make_data(3)
 
 
-@pytest.fixture(params=ALL_MODELS, ids=lambda model: model.__name__)
+@pytest.fixture(scope="session")
+def weighted(train) -> Interactions:
+    """`train` with a weight of 3 on every other row."""
+    return dataclasses.replace(train, weight=np.where(np.arange(len(train)) % 2, 1.0, 3.0).astype(np.float32))
+
+
+def _name(model: type) -> str:
+    return model.__name__
+
+
+@pytest.fixture(params=ALL_MODELS, ids=_name)
 def model_class(request):
     return request.param
 
 
+@pytest.fixture(params=CLOSED_FORMS, ids=_name)
+def closed_form_class(request):
+    return request.param
+
+
+@pytest.fixture(params=RATINGS, ids=_name)
+def rating_class(request):
+    return request.param
+
+
+def fit_briefly(model, data, **keras):
+    """Fit a model for a few epochs; returns Keras's history."""
+    return model.fit(data, **{"epochs": min(model.default_epochs, _FEW_EPOCHS), "verbose": 0, **keras})
+
+
+@pytest.fixture(scope="session")
+def fit():
+    return fit_briefly
+
+
+class FittedModels(dict):
+    """A fitted model of each class, made when the first test asks for it, so that one broken model fails alone."""
+
+    def __init__(self, train: Interactions):
+        super().__init__()
+        self._train = train
+
+    def __missing__(self, kind: type):
+        model = kind()
+        fit_briefly(model, self._train)
+        self[kind] = model
+        return model
+
+
 @pytest.fixture(scope="session")
 def fitted_models(train):
-    """One fitted model of each class, for tests that only read."""
-    models = {}
-    for kind in ALL_MODELS:
-        models[kind] = kind()
-        models[kind].fit(train, verbose=0)
-    return models
+    """Fitted models by class, for tests that only read."""
+    return FittedModels(train)
 
 
 @pytest.fixture
@@ -111,11 +175,49 @@ def fitted(model_class, fitted_models):
     return fitted_models[model_class]
 
 
+@pytest.fixture(params=FACTORS, ids=_name)
+def fitted_factors(request, fitted_models):
+    return fitted_models[request.param]
+
+
+@pytest.fixture(params=[kind for kind in ALL_MODELS if kind not in RATINGS], ids=_name)
+def fitted_ranker(request, fitted_models):
+    return fitted_models[request.param]
+
+
+@pytest.fixture
+def fitted_ratings(rating_class, fitted_models):
+    return fitted_models[rating_class]
+
+
 @pytest.fixture(scope="session")
 def custom_objects() -> dict:
-    return {"TinyFactors": TinyFactors}
+    return {kind.__name__: kind for kind in ALL_MODELS if kind not in MODELS.values()}
 
 
 @pytest.fixture
 def fitted_by_gradients(fitted_models):
     return fitted_models[TinyFactors]
+
+
+def _assert_same_weights(one, other) -> None:
+    assert len(one.weights) == len(other.weights) > 0
+    for left, right in zip(one.weights, other.weights, strict=True):
+        np.testing.assert_array_equal(left.numpy(), right.numpy())
+
+
+@pytest.fixture(scope="session")
+def assert_same_weights():
+    return _assert_same_weights
+
+
+def _assert_similar_scores(one, other) -> None:
+    users = np.arange(N_USERS - 1)
+    expected = np.asarray(other.score(users))
+    np.testing.assert_allclose(one.score(users), expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.fixture(scope="session")
+def assert_similar_scores():
+    """That two models score alike, but for rounding that grew over a fit."""
+    return _assert_similar_scores
