@@ -58,7 +58,7 @@ class ALS(ClosedFormRecommender, ExplicitRecommender, FactorRecommender):
     Args:
         n_factors: the dimension of w and h.
         alpha: the confidence c of an observed pair, times `Interactions.weight` (added up where a pair comes again).
-        unobserved_weight: α₀, the weight of all pairs, observed or not: the sparser the data, the smaller; ratings have no
+        unobserved_weight: α₀, the weight of all pairs, observed or not: less for sparser data; ratings have no
             use for it.
         l2: λ; with p = 1 about 0.01 for implicit feedback (less for larger α₀ n_items), about 0.07 for ratings.
         l2_exponent: p, at least 0: how the regularisation grows with the length of a history.

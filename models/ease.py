@@ -12,8 +12,8 @@ With P = (XᵀX + λI)⁻¹ the solution is (eq. 8)
     B = I - P diag(P)⁻¹,   that is   B_ij = -P_ij / P_jj  for i ≠ j,  and 0 on the diagonal.
 
 It assumes that a catalogue of up to some ten thousands of items is inverted at once: n³ operations, and memory for
-about two matrices of n² floats; the number of users hardly matters. On the leave-one-out split of MovieLens-1M that He et al.
-(2017) published, with 99 sampled negatives, λ = 1320 gives HR@10 .7192 and nDCG@10 .4494:
+about two matrices of n² floats; the number of users hardly matters. On the leave-one-out split of MovieLens-1M that He
+et al. (2017) published, with 99 sampled negatives, λ = 1320 gives HR@10 .7192 and nDCG@10 .4494:
 `configs/ml-1m-ncf/ease.yaml`.
 """
 
@@ -25,8 +25,8 @@ from tfrec.explanations import ExplainsByHistory
 from tfrec.recommender import ImplicitRecommender
 
 # With more items than this, no matrix of [n_items, n_items] but B is ever whole: the Gram matrix, its inverse and what
-# comes between would take several times the memory of B, which is 0.27 GB here and 6.7 GB for 41,000 items. With fewer,
-# the inverse of the whole matrix is the faster one: by 15 % for the 3,706 items of MovieLens-1M.
+# comes between would take several times the memory of B, which is 0.27 GB here and 6.7 GB for 41,000 items. With fewer
+# there is memory enough, and the inverse of the whole matrix is the faster one.
 _WHOLE = 8192
 
 

@@ -19,6 +19,9 @@ itself, and the squared primal residual is below `tolerance` of the iterate's sq
 
 Up to some ten thousand items all of them may explain an item. For larger catalogues `neighbours` keeps to the k nearest
 items by cosine (fsSLIM, the feature selection of Ning & Karypis): then no matrix of n_items × n_items is ever made.
+
+On the leave-one-out split of MovieLens-1M that He et al. (2017) published, with 99 sampled negatives, l1 = 2 and
+l2 = 1000 give HR@10 .7243 and nDCG@10 .4524: `configs/ml-1m-ncf/slim.yaml`.
 """
 
 import math
@@ -40,6 +43,9 @@ _NEIGHBOUR_ITERATIONS = 25
 # Without `neighbours`: the Gram matrix, its inverse, iterate, dual variable and what comes between, in float32.
 _MATRICES = 8
 _MOST_BYTES = 16 * 2**30
+
+# With more than a tenth of all weights, gathering rows of B costs more time and memory than a dense product.
+_SPARSE = 10
 
 
 class SLIM(ExplainsByHistory, ClosedFormRecommender, ImplicitRecommender):
@@ -248,7 +254,20 @@ class SLIM(ExplainsByHistory, ClosedFormRecommender, ImplicitRecommender):
         return self._weights(history, tf.fill(tf.shape(history), item))
 
     def _add_rows(self, items: Tensor, splits: Tensor) -> Tensor:
-        """Sums of rows of B: only its entries in the rows of a history are touched.
+        """Sums of rows of B, by the way that suits its density (and not the batch, on which no last bit may depend)."""
+        is_dense = tf.size(self.weight_values, tf.int64) * _SPARSE > self.n_items**2
+        return tf.cond(is_dense, lambda: self._multiply(items, splits), lambda: self._gather_rows(items, splits))
+
+    def _multiply(self, items: Tensor, splits: Tensor) -> Tensor:
+        """A product with B made dense, for a B that is not really sparse."""
+        shape = tf.constant([self.n_items**2], tf.int64)
+        weights = tf.scatter_nd(self._keys()[:, tf.newaxis], self.weight_values, shape)
+        rows = tf.RaggedTensor.from_row_splits(items, splits, validate=False).value_rowids()
+        weights = tf.reshape(weights, [self.n_items, self.n_items])
+        return linalg.sparse_dense_product(rows, items, tf.size(splits) - 1, weights)
+
+    def _gather_rows(self, items: Tensor, splits: Tensor) -> Tensor:
+        """Only the entries of B in the rows of a history are touched.
 
         For one user of MovieLens-1M this is 20 times as fast as a product of sparse matrices, which has to put all of B
         into its own form first; for 1,024 users it is as fast.
@@ -266,11 +285,15 @@ class SLIM(ExplainsByHistory, ClosedFormRecommender, ImplicitRecommender):
 
     def _weights(self, rows: Tensor, columns: Tensor) -> Tensor:
         """Entries of B: int32 [n], int32 [n] → float32 [n], 0 where B has none."""
-        lengths = self.weight_splits[1:] - self.weight_splits[:-1]
-        keys = tf.repeat(tf.range(self.n_items, dtype=tf.int64) * self.n_items, lengths)
-        keys += tf.cast(self.weight_columns, tf.int64)
+        keys = self._keys()
         wanted = tf.cast(rows, tf.int64) * self.n_items + tf.cast(columns, tf.int64)
         places = tf.searchsorted(keys, wanted)
         # One more entry than there is, for what would stand after the last.
         found = tf.gather(tf.concat([keys, [-1]], axis=0), places) == wanted
         return tf.where(found, tf.gather(tf.concat([self.weight_values, [0.0]], axis=0), places), 0.0)
+
+    def _keys(self) -> Tensor:
+        """The place of each entry in B's rows one after another, ascending: int64 [n_weights]."""
+        lengths = self.weight_splits[1:] - self.weight_splits[:-1]
+        starts = tf.range(self.n_items, dtype=tf.int64) * self.n_items
+        return tf.repeat(starts, lengths) + tf.cast(self.weight_columns, tf.int64)

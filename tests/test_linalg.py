@@ -121,7 +121,7 @@ class TestTiledInverse:
         monkeypatch.setattr("tfrec.linalg.tiled._TILE", 4)
         matrix = random_spd(10)
         lower = np.tril(matrix) + np.triu(np.full_like(matrix, np.nan), 1)
-        asked = []
+        asked: list[int] = []
 
         def rows(start, end):
             asked.extend(range(start, end))

@@ -42,7 +42,7 @@ def run(here, *command) -> str:
 
 
 def test_python(here):
-    snippet, _ = blocks("python")
+    snippet, *_ = blocks("python")
     assert len([line for line in snippet.splitlines() if line and not line.startswith(("import", "from"))]) <= 10
     output = run(here, sys.executable, "-c", snippet)
     assert "ndcg" in output
@@ -51,12 +51,19 @@ def test_python(here):
 
 
 def test_a_comparison(here):
-    _, snippet = blocks("python")
+    _, snippet, _ = blocks("python")
     output = run(here, sys.executable, "-c", snippet)
     assert "k_core(user=10, item=5): rows 100,000" in output
     assert "paired t-test, Holm's correction over 4 tests" in output
     assert "users known by the given part of ml-100k" in output
     assert "3 folds" in output
+
+
+def test_ratings_and_reasons(here):
+    _, _, snippet = blocks("python")
+    output = run(here, sys.executable, "-c", snippet)
+    assert "for user 196: score" in output
+    assert "(1, 32) (1682, 32)" in output
 
 
 def test_shell(here):

@@ -9,12 +9,12 @@ from tfrec.linalg.subspace import gram_product, orthonormal_basis, ritz_pairs
 
 
 @pytest.fixture
-def matrix() -> sparse.csr_array:
+def matrix():
     generator = np.random.default_rng(0)
     return sparse.csr_array(generator.random((50, 20)) * (generator.random((50, 20)) < 0.3), dtype=np.float32)
 
 
-def product(matrix: sparse.csr_array, dense: np.ndarray, *, binary: bool = False) -> np.ndarray:
+def product(matrix, dense, *, binary=False):
     rows = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     values = None if binary else tf.constant(matrix.data)
     return gram_product(tf.constant(rows), tf.constant(matrix.indices), matrix.shape[0], tf.constant(dense), values)

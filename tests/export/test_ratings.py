@@ -166,7 +166,7 @@ class TestServed:
         # The stand-in replays the warm-up requests, that for this signature too, before a model answers.
         with launch.start(exports, grpc_port=0, rest_port=0, kind="stand-in") as server:
             server.wait_ready()
-            with Client(**{address: server.grpc_address if address == "grpc" else server.rest_url}) as client:
+            with Client(server.grpc_address) if address == "grpc" else Client(rest=server.rest_url) as client:
                 rows = client.recommend_from_history("averages", histories, k=4, ratings=ratings)
                 scores = client.score("averages", ["user 0", "nobody"], ["007", "nothing"])
         expected = averages.recommend_from_history(histories, k=4, ratings=ratings)

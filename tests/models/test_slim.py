@@ -201,7 +201,9 @@ class TestFit:
 
 
 class TestScores:
-    def test_are_the_products_of_histories_and_weights(self, model, dense):
+    @pytest.mark.parametrize("sparse", [1, 10**6])
+    def test_are_the_products_of_histories_and_weights(self, model, dense, monkeypatch, sparse):
+        monkeypatch.setattr("tfrec.models.slim._SPARSE", sparse)  # gathered rows, or a product
         assert (weights_of(model) < 0).any()
         expected = dense @ weights_of(model)
         users = np.arange(len(dense))
@@ -212,7 +214,9 @@ class TestScores:
         assert model.score(empty).shape == (0, dense.shape[1])
         assert model.score_pairs(empty, empty).shape == (0,)
 
-    def test_of_any_histories_each_item_once(self, model, dense):
+    @pytest.mark.parametrize("sparse", [1, 10**6])
+    def test_of_any_histories_each_item_once(self, model, dense, monkeypatch, sparse):
+        monkeypatch.setattr("tfrec.models.slim._SPARSE", sparse)  # gathered rows, or a product
         histories = tf.ragged.constant([[4, 1, 4], [], [29], [0, 7, 2]], dtype=tf.int32)
         known = np.zeros((4, dense.shape[1]))
         for row, items in enumerate(histories.to_list()):

@@ -58,8 +58,8 @@ def ratings() -> Interactions:
 
 @pytest.fixture(scope="module")
 def biased(ratings):
-    model = SVD(n_factors=8, l2=0.02, learning_rate=0.02, batch_size=256, initial_std=0.1)
-    model.fit(ratings, epochs=60, verbose=0)
+    model = SVD(n_factors=8, l2=0.02, learning_rate=0.04, batch_size=512, initial_std=0.1)
+    model.fit(ratings, epochs=40, verbose=0)
     return model
 
 
@@ -116,8 +116,8 @@ class TestGradients:
 class TestFit:
     def test_low_rank_ratings_are_recovered_up_to_their_noise(self, ratings):
         held_out = np.random.default_rng(1).random(len(ratings)) < 0.1
-        model = SVD(n_factors=4, l2=0.01, learning_rate=0.03, batch_size=256, initial_std=0.1)
-        model.fit(ratings.select(~held_out), epochs=80, verbose=0)
+        model = SVD(n_factors=4, l2=0.01, learning_rate=0.05, batch_size=512, initial_std=0.1)
+        model.fit(ratings.select(~held_out), epochs=40, verbose=0)
         test = ratings.select(held_out)
         error = test.rating - model.predict_ratings(test.user, test.item).numpy()
         assert np.sqrt(np.mean(error**2)) < 0.37  # the noise is 0.3; the ratings' own deviation 1.5
@@ -127,7 +127,7 @@ class TestFit:
         assert (np.diff(loss) < 0).all()
 
     def test_few_ratings_and_large_batches_are_stable(self, train):
-        loss = SVD(batch_size=2**20).fit(train, epochs=30, verbose=0).history["loss"]
+        loss = SVD(batch_size=2**20).fit(train, epochs=10, verbose=0).history["loss"]
         assert (np.diff(loss) < 0).all()
 
 
