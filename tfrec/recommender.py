@@ -218,6 +218,7 @@ class Recommender(Scores, RawIdAnswers, tfrs.Model):
                 self.compile()
         if self._state.optimizer_config is None:  # as it was before its first step, for a fit afresh
             self._state.optimizer_config = self.optimizer.get_config()
+        self._training_state = None  # BackupAndRestore deletes it, and Keras's next fit would miss it
         self.steps_done.assign(0)  # an earlier fit may have been interrupted within an epoch
         return super().fit(
             x,

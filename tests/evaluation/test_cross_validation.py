@@ -1,5 +1,6 @@
 """Cross-validation: the folds by hand, an interrupted run taken up again, and runs that must not be mixed."""
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,14 @@ class TestResume:
         assert resumed.reports == found.reports
         for mine, its in zip(resumed.reports, found.reports, strict=True):
             check_frames(mine, its)
+
+    def test_of_items_with_features(self, data, tmp_path, stopping):
+        genres = pd.DataFrame({"drama": np.arange(data.n_items) % 2 == 0}, index=data.item_ids)
+        described = dataclasses.replace(data, item_features=genres)
+        options = OPTIONS | {"metrics": ("ndcg", "diversity")}
+        first = cross_validate(Popularity(), described, n_folds=2, path=tmp_path, **options)
+        stopping(1)
+        assert cross_validate(Popularity(), described, n_folds=2, path=tmp_path, **options).reports == first.reports
 
     def test_a_finished_run_is_read_only(self, data, found, tmp_path, stopping):
         cross_validate(EASE(l2=20.0), data, n_folds=3, path=tmp_path, **OPTIONS)

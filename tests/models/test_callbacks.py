@@ -236,6 +236,13 @@ class TestResume:
         for left, right in zip(resumed.weights, whole.weights, strict=True):
             np.testing.assert_array_equal(left, right)
 
+    def test_a_fit_after_one_that_was_backed_up(self, fitted_by_gradients, train, tmp_path):
+        model = type(fitted_by_gradients)()
+        model.fit(train, callbacks=[tf.keras.callbacks.BackupAndRestore(str(tmp_path / "backup"))], verbose=0)
+        model.fit(train, verbose=0)
+        for left, right in zip(model.weights, fitted_by_gradients.weights, strict=True):
+            np.testing.assert_array_equal(left, right)
+
     def test_a_fit_killed_within_an_epoch_goes_on_at_its_step(self, fitted_by_gradients, train, tmp_path):
         """Three steps of five are done, of which a backup knows two."""
 

@@ -118,8 +118,8 @@ def _plain(value: Any) -> Any:
         return [value.index.tolist(), _plain(value.to_numpy())]
     if isinstance(value, np.ndarray):
         if value.dtype.kind not in "biufcSU":  # objects: an address, not what is there
-            return [str(value.dtype), value.shape, value.tolist()]
-        return [str(value.dtype), value.shape, hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()]
+            return [str(value.dtype), list(value.shape), value.tolist()]
+        return [str(value.dtype), list(value.shape), hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()]
     raise TypeError(
         f"cross_validate cannot keep folds that depend on a {type(value).__name__} ({value!r}): it could not tell in "
         "another run whether it is the same. Leave out path=, or give it as numbers, texts or arrays"

@@ -6,11 +6,11 @@ needs of X and y only the Gram matrix XᵀX and the products Xᵀy, here called 
 (Boyd et al. 2011, section 6.4; for item-item weights Steck, Dimakopoulou, Riabov & Jebara, "ADMM SLIM", WSDM 2020): it
 alternates a ridge regression, whose inverse is computed once, with a soft threshold, which makes the sparse iterate.
 
-It departs from the paper in two points, which on MovieLens-1M make 15 iterations as good as 35:
+It departs from the paper in two points:
 
 - The penalty of ADMM is a diagonal matrix, rho (diag(XᵀX) + l2), instead of one number: what fits an item with
   thousands of users doesn't fit one with three, and rho has no unit. (The threshold of a row is then l1 over its own
-  penalty.)
+  penalty.) On MovieLens-1M 15 iterations are then as good as 35 with one number.
 - It is over-relaxed (Boyd et al., section 3.4.3).
 """
 
