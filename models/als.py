@@ -32,7 +32,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from tfrec._tf import Tensor, tf
-from tfrec.checks import check_integer, check_positive
+from tfrec.checks import check_choice, check_integer, check_not_negative, check_positive
 from tfrec.closed_form import ClosedFormRecommender
 from tfrec.data import Interactions
 from tfrec.data.grouping import group_rows
@@ -101,9 +101,9 @@ class ALS(ClosedFormRecommender, ExplicitRecommender, FactorRecommender):
         self.alpha = check_positive("alpha", alpha)
         self.unobserved_weight = check_positive("unobserved_weight", unobserved_weight)
         self.l2 = check_positive("l2", l2)
-        self.l2_exponent = 0.0 if l2_exponent == 0 else check_positive("l2_exponent, if not 0,", l2_exponent)
-        self.feedback = _check_choice("feedback", feedback, ("implicit", "explicit"))
-        self.solver = _check_choice("solver", solver, ("exact", "cg"))
+        self.l2_exponent = check_not_negative("l2_exponent", l2_exponent)
+        self.feedback = check_choice("feedback", feedback, ("implicit", "explicit"))
+        self.solver = check_choice("solver", solver, ("exact", "cg"))
         self.cg_steps = check_integer("cg_steps", cg_steps, minimum=1)
         self.init_scale = check_positive("init_scale", init_scale)
         self._width = self.n_factors + int(self.predicts_ratings)
@@ -289,9 +289,3 @@ class ALS(ClosedFormRecommender, ExplicitRecommender, FactorRecommender):
         shared = self._unobserved * getattr(self, f"{other_side}_gramian")
         ridge = self._ridge(splits[1:] - splits[:-1], factors.shape[0])
         return exact_ragged(splits, columns, weights, targets, features, shared, ridge)
-
-
-def _check_choice(argument: str, value: Any, choices: tuple[str, ...]) -> Any:
-    if value not in choices:
-        raise ValueError(f"{argument} must be one of {', '.join(map(repr, choices))}; got {value!r}")
-    return value

@@ -31,7 +31,7 @@ import numpy as np
 
 from tfrec import linalg
 from tfrec._tf import Tensor, tf
-from tfrec.checks import check_flag, check_integer, check_positive
+from tfrec.checks import check_flag, check_integer, check_not_negative, check_positive
 from tfrec.closed_form import ClosedFormRecommender, statistic
 from tfrec.explanations import ExplainsByHistory
 from tfrec.linalg import elastic_net
@@ -87,7 +87,7 @@ class SLIM(ExplainsByHistory, ClosedFormRecommender, ImplicitRecommender):
         name: str | None = None,
     ) -> None:
         super().__init__(seed=seed, name=name)
-        self.l1 = 0.0 if l1 == 0 and not isinstance(l1, bool) else check_positive("l1", l1)
+        self.l1 = check_not_negative("l1", l1)
         self.l2 = check_positive("l2", l2)
         self.non_negative = check_flag("non_negative", non_negative)
         self.neighbours = None if neighbours is None else check_integer("neighbours", neighbours, minimum=1)

@@ -29,7 +29,7 @@ leave-one-out split of MovieLens-1M of He et al. (2017) it gives HR@10 .6906 and
 `configs/ml-1m-ncf/svd.yaml`. It ranks, and predicts no ratings.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -37,7 +37,7 @@ from tfrec import linalg
 from tfrec._tf import Tensor, tf
 from tfrec.batches import shuffled_batches
 from tfrec.biased import BiasedFactorRecommender
-from tfrec.checks import check_integer, check_positive
+from tfrec.checks import check_choice, check_integer, check_positive
 from tfrec.closed_form import ClosedFormRecommender, statistic
 from tfrec.data import DataError, Interactions
 from tfrec.linalg.least_squares import exact_ragged, last_of_each_pair
@@ -76,27 +76,27 @@ class SVD(ClosedFormRecommender, BiasedFactorRecommender):
     def __init__(
         self,
         *,
-        method: str = "biased",
+        method: Literal["biased", "truncated"] = "biased",
         n_factors: int = 64,
         l2: float = 0.07,
         l2_biases: float = 0.005,
         learning_rate: float = 0.01,
         batch_size: int = 1024,
         initial_std: float = 0.01,
-        values: str = "binary",
+        values: Literal["binary", "rating", "weight"] = "binary",
         oversampling: int = 16,
         seed: int = 0,
         name: str | None = None,
     ) -> None:
         super().__init__(seed=seed, name=name)
-        self.method = _check_choice("method", method, _METHODS)
+        self.method = check_choice("method", method, _METHODS)
         self.n_factors = check_integer("n_factors", n_factors, minimum=1)
         self.l2 = check_positive("l2", l2)
         self.l2_biases = check_positive("l2_biases", l2_biases)
         self.learning_rate = check_positive("learning_rate", learning_rate)
         self.batch_size = check_integer("batch_size", batch_size, minimum=1)
         self.initial_std = check_positive("initial_std", initial_std)
-        self.values = _check_choice("values", values, _VALUES)
+        self.values = check_choice("values", values, _VALUES)
         self.oversampling = check_integer("oversampling", oversampling, minimum=0)
 
     @property
@@ -283,9 +283,3 @@ class SVD(ClosedFormRecommender, BiasedFactorRecommender):
 
 def _squares(items: Tensor, values: Tensor) -> Tensor:
     return tf.ones_like(items, tf.float32) if values is None else tf.square(values)
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> Any:
-    if not isinstance(value, str) or value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
-    return value

@@ -1,8 +1,12 @@
 """Checks of arguments, with errors that say what was expected and what came."""
 
 import math
+from collections.abc import Collection
+from typing import TypeVar
 
 import numpy as np
+
+Choice = TypeVar("Choice", bound=str)
 
 
 def check_integer(name: str, value: object, *, minimum: int) -> int:
@@ -26,13 +30,42 @@ def check_positive(name: str, value: object) -> float:
         TypeError: it is not a number.
         ValueError: it is not finite, or not above zero.
     """
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
-        raise TypeError(f"{name} must be a number above 0; got {value!r}, a {type(value).__name__}")
-    with np.errstate(over="ignore"):
-        single = float(np.float32(value))  # what a model computes with
+    number, single = _number(name, value, "above 0")
     if not math.isfinite(single) or single <= 0:
         raise ValueError(f"{name} must be a finite number above 0 in single precision; got {value!r}")
-    return float(value)
+    return number
+
+
+def check_not_negative(name: str, value: object) -> float:
+    """`value` as a finite number of at least zero.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is not finite, or below zero.
+    """
+    number, single = _number(name, value, "of at least 0")
+    if not math.isfinite(single) or number < 0:
+        raise ValueError(f"{name} must be a finite number of at least 0 in single precision; got {value!r}")
+    return number
+
+
+def _number(name: str, value: object, expected: str) -> tuple[float, float]:
+    """`value`, and in the single precision that a model computes with."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name} must be a number {expected}; got {value!r}, a {type(value).__name__}")
+    with np.errstate(over="ignore"):
+        return float(value), float(np.float32(value))
+
+
+def check_choice(name: str, value: Choice, choices: Collection[str]) -> Choice:
+    """`value` as one of some words.
+
+    Raises:
+        ValueError: it is anything else.
+    """
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
+    return value
 
 
 def check_flag(name: str, value: object) -> bool:

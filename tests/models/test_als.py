@@ -295,7 +295,7 @@ class TestBadInput:
             ({"alpha": 0}, ValueError, "alpha must be a finite number above 0"),
             ({"unobserved_weight": -1}, ValueError, "unobserved_weight must be"),
             ({"l2": float("nan")}, ValueError, "l2 must be"),
-            ({"l2_exponent": -0.5}, ValueError, "l2_exponent, if not 0, must be"),
+            ({"l2_exponent": -0.5}, ValueError, "l2_exponent must be"),
             ({"feedback": "both"}, ValueError, "feedback must be one of 'implicit', 'explicit'; got 'both'"),
             ({"solver": "lu"}, ValueError, "solver must be one of 'exact', 'cg'; got 'lu'"),
             ({"solver": None}, ValueError, "solver must be one of"),
