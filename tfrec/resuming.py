@@ -1,7 +1,6 @@
 """What a fit has done so far, kept after its epochs, for a later process to go on from."""
 
 import json
-import math
 import os
 import zipfile
 from pathlib import Path
@@ -75,7 +74,7 @@ class Progress(tf.keras.callbacks.Callback):
             checkpoint.restore(self._path)
             for name, value in self._stopping_then.items():
                 setattr(self.stopping, name, value)
-        n_bytes = sum(math.prod(weight.shape) * weight.dtype.size for weight in self.model.weights)
+        n_bytes = sum(int(tf.size(weight)) * weight.dtype.size for weight in self.model.weights)
         self._keeps = self.epochs > 1 and n_bytes <= MOST_BYTES
         self._began, self._writing, self._seconds_before = perf_counter(), 0.0, self.seconds
 

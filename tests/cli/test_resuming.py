@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from tfrec import resuming, runs
+from tfrec._tf import tf
 from tfrec.cli import main
 from tfrec.config import ConfigError, parse_config
 
@@ -98,6 +99,22 @@ class TestOneSplit:
         assert history["epoch"].tolist() == list(range(len(history)))
         assert [path.name for path in (tmp_path / "runs").iterdir()] == ["run"]
         assert "progress" not in {path.name for path in resumed.iterdir()}
+
+    @pytest.mark.parametrize("model", [{"name": "slim", "tolerance": 1e-12}, {"name": "als"}], ids=["slim", "als"])
+    def test_a_solver_goes_on_where_it_was(self, train, whole, tmp_path, model):
+        """SLIM, too, whose weights are of no known number, and whose iterate is none of them."""
+
+        class Interrupt(tf.keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch, logs=None):
+                if epoch == 2:
+                    raise KeyboardInterrupt
+
+        chosen = config(model=model, fit={"epochs": 4})
+        with pytest.raises(KeyboardInterrupt):
+            runs.train(chosen, tmp_path / "runs", verbose=0, callbacks=[Interrupt()])
+        resumed, said = train(chosen)
+        assert "of 4 epochs" in said[0]
+        assert contents(resumed) == whole(chosen)
 
     def test_a_process_that_is_killed(self, train, whole, tmp_path):
         """By a signal that no process can catch, in the middle of an epoch."""
