@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tfrec._tf import Tensor, tf
-from tfrec.linalg.inverse import spd_inverse
+from tfrec.linalg.inverse import check_positive_definite, spd_inverse
 from tfrec.linalg.products import csr_matrix
 
 _OVER_RELAXATION = 1.6
@@ -63,12 +63,11 @@ def regularised_inverse(gram: Tensor, l2: Tensor, penalty: Tensor) -> Tensor:
     diagonal = tf.linalg.diag_part(gram) + l2 + penalty
     if gram.shape.rank == 2:
         return spd_inverse(tf.linalg.set_diag(gram, diagonal))
-    try:
-        return _batched_inverse(gram, diagonal)
-    except tf.errors.InvalidArgumentError as error:
-        raise ValueError(
-            "the Gram matrix of a neighbourhood is not positive definite in single precision: it needs a larger l2"
-        ) from error
+    with check_positive_definite():
+        inverse = _batched_inverse(gram, diagonal)
+        # Of a batch TensorFlow doesn't say that a factorisation failed; it gives NaN.
+        tf.debugging.assert_all_finite(tf.linalg.diag_part(inverse), "an inverse is not finite")
+    return inverse
 
 
 @tf.function(autograph=False, reduce_retracing=True)

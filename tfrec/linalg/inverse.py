@@ -103,5 +103,5 @@ def check_positive_definite() -> Iterator[None]:
     except tf.errors.InvalidArgumentError as error:
         raise ValueError(
             "the matrix is not positive definite in single precision: a Gram matrix needs a positive regularisation on "
-            "its diagonal (for EASE: a larger l2)"
+            "its diagonal (a larger l2)"
         ) from error
