@@ -207,9 +207,14 @@ class TestConfigurationsOfTheRepository:
     @pytest.mark.parametrize(
         "config",
         [
-            *(f"{data}/{model}" for data in ("ml-100k", "ml-1m", "ml-1m-ncf") for model in ("ease", "popularity")),
-            *("ml-100k/slim", "ml-100k/als", "ml-1m-ncf/svd"),
-            *(pytest.param(name, marks=pytest.mark.slow) for name in ("ml-1m/slim", "ml-1m/als", "ml-1m-ncf/slim")),
+            *(f"{data}/{model}" for data in ("ml-100k", "ml-1m-ncf") for model in ("ease", "popularity")),
+            "ml-1m-ncf/svd",
+            *(pytest.param(f"ml-100k/{model}", marks=pytest.mark.slow) for model in ("slim", "als")),
+            *(
+                pytest.param(f"ml-1m/{model}", marks=pytest.mark.slow)
+                for model in ("popularity", "ease", "slim", "als")
+            ),
+            pytest.param("ml-1m-ncf/slim", marks=pytest.mark.slow),
             *(pytest.param(name, marks=pytest.mark.slow) for name in ("ml-1m-ncf/als", "ml-100k/svd", "ml-100k/svdpp")),
         ],
     )

@@ -77,7 +77,9 @@ class TestOneSplit:
         "sections",
         [
             pytest.param({}, id="plain"),
-            pytest.param({"split": {"method": "leave_out", "validation": True}}, id="validation"),
+            pytest.param(
+                {"split": {"method": "leave_out", "validation": True}}, id="validation", marks=pytest.mark.slow
+            ),
             pytest.param(
                 {
                     "split": {"method": "leave_out", "validation": True},
@@ -264,7 +266,7 @@ class TestFolds:
         )
         assert runs.load_report(run_dir).reports == expected.reports
 
-    @pytest.mark.parametrize("killed_in", [2, 0])
+    @pytest.mark.parametrize("killed_in", [pytest.param(2, marks=pytest.mark.slow), 0])
     def test_it_ends_as_one_that_was_not_interrupted(self, train, whole, tiny, monkeypatch, killed_in):
         begun = []
 

@@ -313,6 +313,7 @@ class TestBadInput:
             ALS(l2=1e-20, solver="exact").fit(heavy, verbose=0)
 
 
+@pytest.mark.slow
 class TestPublishedFigures:
     def test_on_the_ncf_split_of_movielens_1m(self, tfrec_data):
         """With 64 factors, quickly; the configuration has the settings that reach the figures in print."""
