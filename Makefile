@@ -12,7 +12,8 @@ ARGS ?=
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq --retries 10
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+# A file at a time, so that what its tests have in common is made once. (Groups, --dist loadgroup, are lost on pytest 9.2.)
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 # An environment belongs to one folder and one Python: in a copied clone it would still run the code of the first.
 STAMP := $(VENV)/.installed-$(shell printf '%s' '$(CURDIR) $(PYTHON)' | cksum | cut -d ' ' -f 1)

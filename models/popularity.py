@@ -58,7 +58,7 @@ class Popularity(ClosedFormRecommender, ImplicitRecommender):
             DataError: there is a half-life, and the data have no times; or every weight is zero.
         """
         if isinstance(train, Interactions):
-            self._entry_values(train)  # before anything of an earlier fit is forgotten
+            self._row_values(train)  # before anything of an earlier fit is forgotten
         super().adapt(train)
 
     def training_data(self, train: Interactions) -> Any:
@@ -69,6 +69,14 @@ class Popularity(ClosedFormRecommender, ImplicitRecommender):
 
     def _entry_values(self, train: Interactions) -> np.ndarray:
         """What each pair of user and item counts, in the order of `history_items`: float32 [n_entries]."""
+        values = self._row_values(train)
+        if train.weight is not None:
+            return replace(train, weight=values).to_csr("weight").data
+        # Of several rows of a pair the last one counts: that of the latest time, in this order.
+        return replace(train, rating=values).select(np.argsort(values, kind="stable")).to_csr("rating").data
+
+    def _row_values(self, train: Interactions) -> np.ndarray:
+        """What each interaction counts, its weight included: float32 [n]."""
         values = np.ones(len(train), np.float32)
         if self.half_life is not None:
             if train.timestamp is None:
@@ -80,11 +88,10 @@ class Popularity(ClosedFormRecommender, ImplicitRecommender):
                 age = (train.timestamp.max() - train.timestamp) / _DAY
                 values = np.exp2(-age / self.half_life).astype(np.float32)
         if train.weight is not None:
-            if len(train) and not (values * train.weight).any():
+            values *= train.weight
+            if len(train) and not values.any():
                 raise DataError(f"every weight of {train!r} is zero, so that no item is more popular than another")
-            return replace(train, weight=values * train.weight).to_csr("weight").data
-        # Of several rows of a pair the last one counts: that of the latest time, in this order.
-        return replace(train, rating=values).select(np.argsort(values, kind="stable")).to_csr("rating").data
+        return values
 
     def create_variables(self) -> None:
         """The popularity of each item."""

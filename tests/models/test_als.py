@@ -16,23 +16,6 @@ IMPLICIT = {"n_factors": 6, "alpha": 2.0, "unobserved_weight": 0.3, "l2": 0.05, 
 EXPLICIT = {"n_factors": 6, "alpha": 1.5, "l2": 0.1, "l2_exponent": 0.8, "feedback": "explicit"}
 
 
-@pytest.fixture(scope="module")
-def weighted() -> Interactions:
-    """Two groups of users with their own tastes, and weights; the last user and the last item have no row at all."""
-    generator = np.random.default_rng(5)
-    taste = np.where(np.arange(N_USERS)[:, None] % 2 == np.arange(N_ITEMS)[None, :] % 2, 0.5, 0.1)
-    taste[-1, :] = taste[:, -1] = 0
-    user, item = np.nonzero(generator.random(taste.shape) < taste)
-    return Interactions(
-        user=user.astype(np.int32),
-        item=item.astype(np.int32),
-        rating=generator.integers(1, 6, len(user)).astype(np.float32),
-        weight=generator.integers(1, 4, len(user)).astype(np.float32),
-        user_ids=np.array([f"u{u}" for u in range(N_USERS)], dtype=object),
-        item_ids=np.array([f"i{i}" for i in range(N_ITEMS)], dtype=object),
-    )
-
-
 class Reference:
     """The objective as it stands in the docstring, and its minimum over one side, over dense matrices."""
 
@@ -157,7 +140,7 @@ class TestWeights:
     def test_a_pair_that_comes_twice_weighs_two(self, weighted, settings):
         rows = np.repeat(np.arange(len(weighted)), 1 + (np.arange(len(weighted)) % 3 == 0))
         columns = {name: getattr(weighted, name)[rows] for name in ("user", "item", "rating")}
-        repeated = dataclasses.replace(weighted, **columns, weight=None)
+        repeated = dataclasses.replace(weighted, **columns, timestamp=None, weight=None)
         counts = np.bincount(rows).astype(np.float32)
         one, _ = fitted(repeated, 3, **settings)
         other, _ = fitted(dataclasses.replace(weighted, weight=counts), 3, **settings)

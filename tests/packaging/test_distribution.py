@@ -23,9 +23,6 @@ ROOT = Path(__file__).parents[2]
 ROOMS = ("models", "configs", "serving")  # linked into tfrec/
 NOT_DISTRIBUTED = {".gitignore", ".gitattributes"}
 
-# The session's fixtures build and install: pytest-xdist gives all of these tests to one process.
-pytestmark = pytest.mark.xdist_group("distribution")
-
 
 def python(*arguments: str, cwd: Path) -> None:
     """Run Python; on failure say what it said."""
