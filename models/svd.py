@@ -178,7 +178,7 @@ class SVD(ClosedFormRecommender, BiasedFactorRecommender):
         weight = np.ones(len(train), np.float32) if train.weight is None else train.weight / train.weight.mean()
         columns = [tf.constant(column) for column in (train.user, train.item, train.rating, weight)]
         return shuffled_batches(
-            self, len(train), self.batch_size, lambda rows: tuple(tf.gather(column, rows) for column in columns)
+            self, len(train), self.batch_size, lambda rows, *_: tuple(tf.gather(column, rows) for column in columns)
         )
 
     def default_optimizer(self) -> Any:

@@ -32,6 +32,7 @@ from tfrec.data import Interactions
 from tfrec.data.grouping import group_rows
 from tfrec.linalg.least_squares import exact_ragged
 from tfrec.linalg.products import sparse_dense_product
+from tfrec.optimizers import decay_learning_rate
 
 _STDDEV = 0.1  # of the factors at the start
 _SHRINKAGE = 10.0  # the biases start as if they had been seen so many more times, and been 0
@@ -134,7 +135,7 @@ class SVDpp(BiasedFactorRecommender):
             if not all(np.array_equal(mine, given) for mine, given in both):
                 raise ValueError(f"SVDpp was adapted to other data than {train!r}: call adapt(train) first")
         users = tf.constant(np.unique(train.user), tf.int32)
-        return shuffled_batches(self, len(users), self.batch_users, lambda rows: tf.gather(users, rows))
+        return shuffled_batches(self, len(users), self.batch_users, lambda rows, *_: tf.gather(users, rows))
 
     def default_optimizer(self) -> Any:
         """Adam."""
@@ -142,10 +143,7 @@ class SVDpp(BiasedFactorRecommender):
 
     def end_epoch(self, epoch: int) -> dict[str, float]:
         """Let the learning rate decay."""
-        # Relative to what it is, so that it goes well with ReduceLROnPlateau and with what a backup restores.
-        rate = self.optimizer.learning_rate
-        if isinstance(rate, tf.Variable):
-            rate.assign(rate * self.learning_rate_decay)
+        decay_learning_rate(self.optimizer, self.learning_rate_decay)
         return {}
 
     def compute_loss(self, inputs: Tensor, training: bool = False) -> Tensor:

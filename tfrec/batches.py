@@ -7,7 +7,13 @@ from tfrec._tf import Tensor, tf
 
 
 def shuffled_batches(
-    model: Any, n_rows: int, batch_size: int, select: Callable[[Tensor], Any] = lambda rows: rows
+    model: Any,
+    n_rows: int,
+    batch_size: int,
+    select: Callable[[Tensor, Tensor, Tensor], Any],
+    *,
+    sizes: Tensor = None,
+    window: int = 1,
 ) -> Any:
     """Every row once an epoch, in an order that depends on the model's seed and on the number of the epoch alone.
 
@@ -19,17 +25,32 @@ def shuffled_batches(
         model: an adapted `Recommender`, whose `seed`, `epochs_done` and `steps_done` are read when an epoch begins.
         n_rows: how many rows there are.
         batch_size: how many come at a time; the last batch of an epoch may be smaller.
-        select: makes a batch of row numbers, int64 [batch]; traceable.
+        select: makes a batch of row numbers, int64 [batch], and of the numbers of the epoch and the step, int64 [];
+            traceable.
+        sizes: how large each row is, int [n_rows], where rows of about the same size are to come together, so that less
+            is padded. None: it doesn't matter.
+        window: among the rows of how many batches they are looked for; the smaller batches of a window come first.
 
     Returns:
         A `tf.data.Dataset` of known length.
     """
     n_batches = -(-n_rows // batch_size)
 
-    def batch(step: Tensor, epoch: Tensor) -> Any:
-        places = tf.range(step * batch_size, tf.minimum((step + 1) * batch_size, n_rows))
+    def rows_at(start: Tensor, stop: Tensor, epoch: Tensor) -> Tensor:
+        places = tf.range(start, tf.minimum(stop, n_rows))
         seed = tf.stack([tf.constant(model.seed, tf.int64), epoch])
-        return select(tf.random.experimental.index_shuffle(places, seed, tf.constant(n_rows - 1, tf.int64)))
+        return tf.random.experimental.index_shuffle(places, seed, tf.constant(n_rows - 1, tf.int64))
+
+    def batch(step: Tensor, epoch: Tensor) -> Any:
+        if sizes is None:
+            rows = rows_at(step * batch_size, (step + 1) * batch_size, epoch)
+        else:
+            place = step % window
+            first = (step - place) * batch_size
+            rows = rows_at(first, first + window * batch_size, epoch)
+            by_size = tf.argsort(tf.gather(sizes, rows), stable=True)
+            rows = tf.gather(rows, by_size[place * batch_size : (place + 1) * batch_size])
+        return select(rows, epoch, step)
 
     def epoch_of(_: Tensor) -> Any:
         epoch, first = model.epochs_done.read_value(), model.steps_done.read_value()

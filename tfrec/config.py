@@ -110,6 +110,7 @@ def parse_config(content: Mapping[str, Any], source: str = "the configuration") 
     config = config.model_copy(update=sections)
     _check_figures(config, source)
     _check_early_stopping(config, source)
+    _check_validation_given(config, source)
     return config
 
 
@@ -136,6 +137,15 @@ def _check_early_stopping(config: Config, source: str) -> None:
     if split["method"] != PUBLISHED and not split["validation"]:
         way_out = "monitor: loss" if split["method"] in _UNVALIDATED else "split.validation: true, or monitor: loss"
         raise ConfigError(f"{key} is {stopping.monitor}, and nothing is kept to validate on: write {way_out}")
+
+
+def _check_validation_given(config: Config, source: str) -> None:
+    """Refuse to give what there is not."""
+    split = config.split
+    if config.evaluation.validation_given and split["method"] != PUBLISHED and not split["validation"]:
+        raise ConfigError(
+            f"{source}: evaluation.validation_given needs something kept to validate on: write split.validation: true"
+        )
 
 
 def parse_data(name: str, arguments: Sequence[str] = ()) -> dict[str, Any]:

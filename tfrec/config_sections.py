@@ -40,6 +40,9 @@ class EvaluationConfig(Section):
     k: tuple[int, ...] = (5, 10, 20)
     metrics: tuple[str, ...] = ("ndcg", "recall", "precision", "hit_rate", "mrr", "map")
     validation_seen: bool = Field(default=True, description="items of the validation part count as seen in the test")
+    validation_given: bool = Field(
+        default=False, description="the test is ranked from training and validation rows, by history, as sequences are"
+    )
 
     @field_validator("k", "metrics", mode="before")
     @classmethod

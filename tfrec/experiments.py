@@ -114,4 +114,8 @@ def _published(config: Config) -> Experiment:
             f"fit.early_stopping.monitor is {stopping.monitor}, and the published split of {config.data['name']} has "
             "no validation part: write monitor: loss"
         )
+    if config.evaluation.validation_given and experiment.validation is None:
+        raise ConfigError(
+            f"evaluation.validation_given: the published split of {config.data['name']} has no validation part"
+        )
     return experiment

@@ -17,6 +17,24 @@ def check_data(argument: str, data: Any) -> None:
         )
 
 
+def check_training_data(model: Any, train: Any) -> None:
+    """Raise if `train` is nothing that an adapted model can learn from.
+
+    Raises:
+        TypeError: it is no `Interactions`.
+        ValueError: it is empty, or has other users or items than the model was adapted to; or the model wasn't.
+    """
+    if not isinstance(train, Interactions):
+        raise TypeError(f"training_data takes tfrec.data.Interactions, got {type(train).__name__}")
+    if not len(train):
+        raise ValueError(f"there is nothing to learn from in {train!r}")
+    for known, given in ((model.user_ids, train.user_ids), (model.item_ids, train.item_ids)):
+        if known is not given and not np.array_equal(known, given):
+            raise ValueError(
+                f"{type(model).__name__} was adapted to other data than {train!r}: call adapt(train) first"
+            )
+
+
 def check_range(kind: str, indices: Any, size: int, *, minimum: int = 0) -> Tensor:
     """Indices as an int32 tensor [n], checked wherever their values are known.
 

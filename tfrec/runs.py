@@ -191,16 +191,20 @@ class _Run:
 
 def evaluate(config: Config, model: Any, experiment: Experiment) -> Any:
     """The `Report` of a fitted model on the test part."""
+    from tfrec.data import concatenate
     from tfrec.evaluation import evaluate
 
+    asked, given, seen = config.evaluation, experiment.given, experiment.validation
+    if asked.validation_given and experiment.validation is not None:
+        given, seen = concatenate(experiment.train, experiment.validation), None
     return evaluate(
         model,
         experiment.test,
-        k=config.evaluation.k,
-        metrics=config.evaluation.metrics,
+        k=asked.k,
+        metrics=asked.metrics,
         candidates=experiment.candidates,
-        given=experiment.given,
-        seen=experiment.validation if config.evaluation.validation_seen and experiment.candidates is None else None,
+        given=given,
+        seen=seen if asked.validation_seen and experiment.candidates is None else None,
     )
 
 

@@ -31,7 +31,7 @@ class Tiny(ImplicitRecommender):
         users, items = np.indices(labels.shape, dtype=np.int32)
         columns = (users.ravel(), items.ravel(), labels.ravel())
         return shuffled_batches(
-            self, labels.size, 2048, lambda rows: tuple(tf.gather(column, rows) for column in columns)
+            self, labels.size, 2048, lambda rows, *_: tuple(tf.gather(column, rows) for column in columns)
         )
 
     def default_optimizer(self):

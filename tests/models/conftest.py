@@ -37,7 +37,7 @@ class TinyFactors(ImplicitRecommender):
         users, items = np.indices(dense.shape, dtype=np.int32)
         columns = (users.ravel(), items.ravel(), dense.ravel())
         return shuffled_batches(
-            self, dense.size, 256, lambda rows: tuple(tf.gather(column, rows) for column in columns)
+            self, dense.size, 256, lambda rows, *_: tuple(tf.gather(column, rows) for column in columns)
         )
 
     def default_optimizer(self):

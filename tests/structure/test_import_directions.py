@@ -17,7 +17,7 @@ PUBLIC = {
 }
 CONTRACT = {
     "tfrec.batches", "tfrec.biased", "tfrec.closed_form", "tfrec.explanations", "tfrec.explicit", "tfrec.factors",
-    "tfrec.recommender",
+    "tfrec.pairwise", "tfrec.recommender",
 }  # fmt: skip
 
 # What a room may import from other rooms when it is itself imported.
@@ -48,6 +48,9 @@ ROOMS: dict[str, set[str]] = {
         TF, "tfrec.answers", "tfrec.callbacks", "tfrec.data", "tfrec.inputs", "tfrec.saving", "tfrec.scores", *RESULTS,
     },
     "tfrec.batches": {TF},
+    "tfrec.pairwise": {
+        TF, "tfrec.batches", "tfrec.data", "tfrec.data.samplers", "tfrec.inputs", "tfrec.losses", "tfrec.recommender",
+    },
     "tfrec.explanations": {TF, "tfrec.recommender", *RESULTS},
     "tfrec.explicit": {TF, "tfrec.data", "tfrec.inputs", "tfrec.recommender"},
     "tfrec.factors": {TF, "tfrec.recommender"},
@@ -61,7 +64,7 @@ ROOMS: dict[str, set[str]] = {
     "tfrec.inference.batching": set(),
     "tfrec.inference.cache": set(),
     "tfrec.models": {
-        TF, "tfrec.data", "tfrec.data.samplers", "tfrec.layers", "tfrec.linalg", "tfrec.losses",
+        TF, "tfrec.data", "tfrec.data.samplers", "tfrec.inputs", "tfrec.layers", "tfrec.linalg", "tfrec.losses",
         "tfrec.optimizers", *CONTRACT,
     },
     "tfrec.configs": set(),

@@ -6,6 +6,7 @@ this package imports numpy only: pandas, scipy and pooch are imported by the fun
 
 from tfrec.data.candidates import Candidates
 from tfrec.data.catalog import DatasetInfo, datasets
+from tfrec.data.concatenation import concatenate
 from tfrec.data.errors import DataError, DataNotFoundError
 from tfrec.data.interactions import Interactions
 from tfrec.data.loaders.amazon import amazon, amazon_split
@@ -51,6 +52,7 @@ __all__ = [
     "binarise",
     "book_crossing",
     "compact",
+    "concatenate",
     "datasets",
     "drop_duplicates",
     "k_core",
