@@ -15,7 +15,7 @@ os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 from tfrec._version import __version__
 
 if TYPE_CHECKING:
-    from tfrec import callbacks, data, evaluation, metrics, models, retrieval, serving
+    from tfrec import callbacks, data, evaluation, metrics, models, optimizers, retrieval, serving
     from tfrec.evaluation import compare, cross_validate, evaluate
     from tfrec.saving import load
 
@@ -30,11 +30,12 @@ __all__ = [
     "load",
     "metrics",
     "models",
+    "optimizers",
     "retrieval",
     "serving",
 ]
 
-_MODULES = frozenset({"callbacks", "data", "evaluation", "metrics", "models", "retrieval", "serving"})
+_MODULES = frozenset({"callbacks", "data", "evaluation", "metrics", "models", "optimizers", "retrieval", "serving"})
 _FUNCTIONS = {
     "compare": "tfrec.evaluation",
     "cross_validate": "tfrec.evaluation",

@@ -49,6 +49,19 @@ def check_not_negative(name: str, value: object) -> float:
     return number
 
 
+def check_between(name: str, value: object, low: float, high: float) -> float:
+    """`value` as a number from `low` to `high`, both included.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is outside.
+    """
+    number, _ = _number(name, value, f"from {low:g} to {high:g}")
+    if not low <= number <= high:
+        raise ValueError(f"{name} must be a number from {low:g} to {high:g}; got {value!r}")
+    return number
+
+
 def _number(name: str, value: object, expected: str) -> tuple[float, float]:
     """`value`, and in the single precision that a model computes with."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):

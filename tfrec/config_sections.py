@@ -32,6 +32,9 @@ class FitConfig(Section):
 
     epochs: int | None = Field(default=None, ge=1, description="None: the model's own default")
     early_stopping: EarlyStoppingConfig | None = None
+    steps_per_execution: int = Field(
+        default=1, ge=1, description="of Keras's compile: steps a call of the train function"
+    )
 
 
 class EvaluationConfig(Section):

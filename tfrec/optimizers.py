@@ -1,5 +1,6 @@
 """What tfrec's models are optimised by, beyond Keras's optimizers."""
 
+import contextlib
 from typing import Any
 
 from tfrec._tf import Tensor, tf
@@ -39,8 +40,8 @@ class RowSparseAdam(tf.keras.optimizers.Optimizer):
         name: Keras's name of the optimizer.
 
     Raises:
-        TypeError: `beta_1`, `beta_2`, `epsilon` or the learning rate is no number.
-        ValueError: one of them is out of its range, or both `clipnorm` and `global_clipnorm` are given.
+        TypeError: an argument is no number.
+        ValueError: it is out of its range, or both `clipnorm` and `global_clipnorm` are given.
     """
 
     def __init__(
@@ -55,9 +56,16 @@ class RowSparseAdam(tf.keras.optimizers.Optimizer):
         global_clipnorm: float | None = None,
         name: str = "RowSparseAdam",
     ) -> None:
-        # XLA knows no variables that are updated in some rows only.
+        for argument, limit in (("clipnorm", clipnorm), ("clipvalue", clipvalue), ("global_clipnorm", global_clipnorm)):
+            if limit is not None:
+                check_positive(argument, limit)
         super().__init__(
-            name=name, clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm, jit_compile=False
+            name=name,
+            weight_decay=None,  # Keras's default here is 0, by which it multiplies whole tables at every step
+            clipnorm=clipnorm,
+            clipvalue=clipvalue,
+            global_clipnorm=global_clipnorm,
+            jit_compile=False,  # XLA would compile anew for every number of rows
         )
         if not isinstance(learning_rate, tf.keras.optimizers.schedules.LearningRateSchedule):
             learning_rate = check_not_negative("learning_rate", learning_rate)
@@ -145,6 +153,5 @@ def decay_learning_rate(optimizer: Any, factor: float) -> None:
 
     Relative to what it is, so that it goes well with ReduceLROnPlateau and with what a backup restores.
     """
-    rate = optimizer.learning_rate
-    if isinstance(rate, tf.Variable):
-        rate.assign(rate * factor)
+    with contextlib.suppress(TypeError):  # which Keras raises for a rate that follows a schedule
+        optimizer.learning_rate = optimizer.learning_rate * factor

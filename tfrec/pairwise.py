@@ -6,7 +6,7 @@ import numpy as np
 
 from tfrec._tf import Tensor, tf
 from tfrec.batches import shuffled_batches
-from tfrec.checks import check_choice, check_integer, check_not_negative
+from tfrec.checks import check_between, check_choice, check_integer
 from tfrec.data import Interactions
 from tfrec.data.samplers import InBatch, KnownPositives, Mixed, NegativeSampler, Popularity, Uniform
 from tfrec.inputs import check_training_data
@@ -34,6 +34,11 @@ class PairBatch(NamedTuple):
     negatives: Tensor
     weights: Tensor
 
+    @property
+    def listed(self) -> Tensor:
+        """What is scored, the positive first: int32 [batch, 1 + n]; 0 stands where there is no negative."""
+        return tf.concat([self.items[:, tf.newaxis], tf.maximum(self.negatives, 0)], axis=1)
+
 
 class PairwiseRecommender(Recommender):
     """A model that learns from every training row beside negatives drawn anew in every epoch.
@@ -47,7 +52,7 @@ class PairwiseRecommender(Recommender):
             positives of the other rows; "mixed", uniform and popularity in equal shares; "dynamic_hard", of
             `n_candidates` uniform ones the one that the model scores highest.
         n_negatives: how many negatives a row.
-        popularity_alpha: 0 is uniform, 1 is proportional to popularity.
+        popularity_alpha: from 0, which is uniform, to 2; 1 is proportional to popularity.
         n_candidates: how many items a "dynamic_hard" negative is the hardest of.
         batch_size: rows a step, without the negatives.
         seed: of all that is random.
@@ -72,7 +77,7 @@ class PairwiseRecommender(Recommender):
         self.objective = check_choice("objective", objective, get_args(Objective))
         self.sampler = check_choice("sampler", sampler, get_args(Sampler))
         self.n_negatives = check_integer("n_negatives", n_negatives, minimum=1)
-        self.popularity_alpha = check_not_negative("popularity_alpha", popularity_alpha)
+        self.popularity_alpha = check_between("popularity_alpha", popularity_alpha, 0, 2)
         self.n_candidates = check_integer("n_candidates", n_candidates, minimum=1)
         self.batch_size = check_integer("batch_size", batch_size, minimum=1)
 
@@ -125,8 +130,10 @@ class PairwiseRecommender(Recommender):
     def compute_loss(self, inputs: Tensor, training: bool = False) -> Tensor:
         """The weighted mean of the rows' losses; in training with the penalties."""
         batch = PairBatch(*inputs)
-        listed = tf.concat([batch.items[:, tf.newaxis], tf.maximum(batch.negatives, 0)], axis=1)
-        scores = self.pair_scores(batch.users, listed, training)
+        return self.loss_of_scores(batch, self.pair_scores(batch.users, batch.listed, training), training)
+
+    def loss_of_scores(self, batch: PairBatch, scores: Tensor, training: bool = False) -> Tensor:
+        """`compute_loss`, from the scores of what a batch lists: float32 [batch, 1 + n] → float32 []."""
         positive, negatives, of_negatives = scores[:, 0], batch.negatives, scores[:, 1:]
         if self.sampler == "dynamic_hard":
             negatives, of_negatives = self._hardest(negatives, of_negatives)

@@ -159,6 +159,7 @@ class _Run:
         from tfrec.resuming import Progress
 
         model = build_model(self.config)
+        model.compile(steps_per_execution=self.config.fit.steps_per_execution)
         epochs = self.config.fit.epochs or model.default_epochs
         callbacks = [tf.keras.callbacks.TensorBoard(str(self.folder / "logs" / logs))]
         if experiment.validation is not None:

@@ -20,7 +20,8 @@ def file(tmp_path) -> Path:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 def test_every_configuration_of_the_repository_is_valid(path):
     config = load_config(path)
-    assert build_model(config).name == path.stem == config.model["name"]
+    assert build_model(config).name == config.model["name"]
+    assert path.stem in (config.model["name"], config.model.get("architecture"))
     assert config.protocol
     assert config.name == f"{path.parent.name}-{path.stem}"
 
@@ -61,6 +62,20 @@ def test_what_is_only_said_does_not_count(file):
 def test_one_cutoff_and_one_metric_need_no_list(file):
     evaluation = load_config(file, ["evaluation.k=7", "evaluation.metrics=ndcg"]).evaluation
     assert (evaluation.k, evaluation.metrics) == ((7,), ("ndcg",))
+
+
+def test_a_validation_part_that_is_given_counts(file):
+    kept = load_config(file, ["split.validation=true"])
+    given = load_config(file, ["split.validation=true", "evaluation.validation_given=true"])
+    assert given.what_counts() != kept.what_counts()
+    assert yaml.safe_load(given.to_yaml())["evaluation"]["validation_given"] is True
+    assert yaml.safe_load(kept.to_yaml())["evaluation"]["validation_given"] is False
+
+
+@pytest.mark.parametrize("split", ["{method: strong}", "{method: k_fold}", "{method: leave_out, validation: false}"])
+def test_a_validation_part_that_is_not_there_cannot_be_given(file, split):
+    with pytest.raises(ConfigError, match=r"validation_given needs something kept to validate on"):
+        load_config(file, [f"split={split}", "evaluation.validation_given=true"])
 
 
 def test_overrides(file):
@@ -106,6 +121,8 @@ def test_overrides(file):
         ("evaluation.k=[]", r"evaluation\.k: .*different numbers above 0"),
         ("evaluation.k=[5, 0]", r"evaluation\.k: .*different numbers above 0"),
         ("evaluation.metrics=[ndgc]", r"evaluation\.metrics: .*ndcg"),
+        ("evaluation.validation_given=true", r"validation_given needs .*: write split\.validation: true"),
+        ("evaluation.validation_given=much", r"evaluation\.validation_given: .* got 'much'"),
         ("expected.metrics={ndcg@7: 0.1}", r"expected\.metrics has ndcg@7.*not measured"),
         ("published={metrics: {ndgc@5: 0.1}, source: a}", r"published\.metrics has ndgc@5 \(did you mean ndcg@5\?\)"),
         ("published={metrics: {ndcg@5: 0.1}}", r"published\.source must be given"),

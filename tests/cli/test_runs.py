@@ -81,6 +81,36 @@ class TestValidation:
         assert kept.protocol == "full ranking, seen items excluded"
         assert seen["recall@20"] >= kept["recall@20"]
 
+    def test_it_is_given_with_the_training_rows(self, tmp_path):
+        """The test is ranked from both, of which neither comes back: hits beside those of a naive ranking."""
+        chosen = config(split=self.SPLIT, evaluation={"k": [5, 10], "metrics": "hit_rate", "validation_given": True})
+        folder, report = runs.train(chosen, tmp_path, verbose=0)
+        loaded, model = runs.load(folder)
+        assert loaded.evaluation.validation_given
+        experiment = prepare(loaded)
+        assert experiment.validation is not None
+        had = (experiment.train.to_csr().toarray() > 0) | (experiment.validation.to_csr().toarray() > 0)
+        weights = model.item_weights.numpy()
+        places = []
+        for user, item in zip(experiment.test.user, experiment.test.item, strict=True):
+            scores = had[user] @ weights
+            scores[had[user]] = -np.inf
+            reachable = had[user].any() and not had[user, item] and model.recommendable[item]
+            places.append((scores > scores[item]).sum() if reachable else np.inf)
+        for k in (5, 10):
+            assert report[f"hit_rate@{k}"] == pytest.approx(np.mean(np.array(places) < k))
+        assert runs.evaluate(loaded, model, experiment) == report
+        usual = config(split=self.SPLIT, evaluation={"k": [5, 10], "metrics": "hit_rate"})
+        assert runs.evaluate(usual, model, experiment) != report
+
+    def test_what_a_published_split_does_not_have_cannot_be_given(self, tmp_path):
+        for name in ("train.txt", "test.txt"):
+            (tmp_path / name).write_text("0 1 2\n1 0 2\n")
+        data = {"name": "gowalla", "path": str(tmp_path), "complete": False}
+        chosen = config(data=data, split={"method": "published"}, evaluation={"validation_given": True})
+        with pytest.raises(ConfigError, match=r"evaluation\.validation_given: .* gowalla has no validation part"):
+            experiments.prepare(chosen)
+
 
 def test_data_are_preprocessed():
     steps = [{"step": "minimum_rating", "rating": 4}, {"step": "k_core", "user": 5, "item": 5}]

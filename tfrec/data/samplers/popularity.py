@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tfrec._tf import Tensor, tf
+from tfrec.checks import check_between
 from tfrec.data.errors import DataError
 from tfrec.data.interactions import Interactions
 from tfrec.data.samplers.base import NegativeSampler, batch_indices, check_n
@@ -115,7 +116,7 @@ class Popularity(_Weighted):
         alpha: float = 0.75,
         on_full_history: OnFullHistory = "raise",
     ) -> None:
-        self.alpha = _check_alpha(alpha)
+        self.alpha = check_between("alpha", alpha, -2, 2)
         positives = KnownPositives.of(train)
         bits = Complement.total_bits(positives.n_users)
         super().__init__(positives, integer_weights(positives.counts, self.alpha, bits), on_full_history)
@@ -125,14 +126,6 @@ class Popularity(_Weighted):
         """Any item, in proportion to its weight."""
         points = tf.bitwise.bitwise_and(random_bits(shape, key), tf.constant(self._mask, tf.int64))
         return self._complement.item_at(points)
-
-
-def _check_alpha(alpha: Any) -> float:
-    if isinstance(alpha, bool) or not isinstance(alpha, (int, float, np.integer, np.floating)):
-        raise TypeError(f"alpha must be a number from -2 to 2; got {alpha!r}, a {type(alpha).__name__}")
-    if not -2 <= alpha <= 2:
-        raise ValueError(f"alpha must be a number from -2 to 2; got {alpha}")
-    return float(alpha)
 
 
 def integer_weights(counts: npt.NDArray[np.int64], alpha: float, bits: int) -> npt.NDArray[np.int64]:
