@@ -20,6 +20,7 @@ def make_data(n_items: int = 12) -> Interactions:
         user=user.astype(np.int32),
         item=item.astype(np.int32),
         rating=generator.integers(1, 6, len(user)).astype(np.float32),
+        timestamp=np.arange(len(user)),
         user_ids=np.array([f"user {u}" for u in range(n_users)], dtype=object),
         item_ids=np.array(["007", "é\nü", *(f"item-{i}" for i in range(2, n_items))], dtype=object),
         item_titles=np.array([f"Title {i}" for i in range(n_items)], dtype=object),

@@ -10,7 +10,7 @@ from tfrec.batches import shuffled_batches
 from tfrec.closed_form import ClosedFormRecommender
 from tfrec.data import Interactions
 from tfrec.factors import FactorRecommender
-from tfrec.models import ALS, MODELS, SVD
+from tfrec.models import ALS, MODELS, SVD, SASRec
 from tfrec.recommender import ImplicitRecommender
 
 N_USERS, N_ITEMS = 40, 30
@@ -79,6 +79,10 @@ ALL_MODELS = [*MODELS.values(), TruncatedSVD, ExplicitALS, TinyFactors]
 CLOSED_FORMS = [kind for kind in ALL_MODELS if issubclass(kind, ClosedFormRecommender) and kind().is_closed_form]
 FACTORS = [kind for kind in ALL_MODELS if issubclass(kind, FactorRecommender)]
 RATINGS = [kind for kind in ALL_MODELS if getattr(kind(), "predicts_ratings", False)]
+
+
+# What makes a fit on several devices comparable with one on a single device: replicas draw noise of their own.
+WITHOUT_NOISE: dict[type, dict] = {SASRec: {"dropout": 0.0}}
 
 
 def make_data(seed: int) -> Interactions:

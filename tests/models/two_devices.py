@@ -21,11 +21,11 @@ import numpy as np  # noqa: E402
 from tfrec.data import synthetic  # noqa: E402
 
 
-def differences(kind: type, data, strategy, folder: Path) -> dict:
-    single = kind()
+def differences(kind: type, arguments: dict, data, strategy, folder: Path) -> dict:
+    single = kind(**arguments)
     single.fit(data, epochs=2, verbose=0)
     with strategy.scope():
-        mirrored = kind()
+        mirrored = kind(**arguments)
         mirrored.compile()
     mirrored.fit(data, validation_data=data, epochs=2, verbose=0)
     users = np.arange(data.n_users)
@@ -43,13 +43,15 @@ def differences(kind: type, data, strategy, folder: Path) -> dict:
 def main() -> None:
     data = synthetic(n_users=101, n_items=40, n_interactions=1500, seed=1)
     # This script is no test module, so it cannot have a fixture.
-    kinds = {kind.__name__: kind for kind in runpy.run_path(str(Path(__file__).parent / "conftest.py"))["ALL_MODELS"]}
+    contract = runpy.run_path(str(Path(__file__).parent / "conftest.py"))
+    kinds = {kind.__name__: kind for kind in contract["ALL_MODELS"]}
     # One for all: the collective operations of a second strategy would have the keys of the first one's.
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     found = {}
     for name in sys.argv[2:]:
         try:
-            found[name] = differences(kinds[name], data, strategy, Path(sys.argv[1]) / name.lower())
+            arguments = contract["WITHOUT_NOISE"].get(kinds[name], {})
+            found[name] = differences(kinds[name], arguments, data, strategy, Path(sys.argv[1]) / name.lower())
         except Exception:
             found[name] = {"error": traceback.format_exc()[-3000:]}
     print(json.dumps(found))

@@ -14,10 +14,11 @@ PUBLIC = {
     "tfrec",
     *(f"tfrec.{name}" for name in ("callbacks", "data", "evaluation", "metrics", "models", "retrieval", "serving")),
     "tfrec.data.samplers",
+    "tfrec.optimizers",
 }
 CONTRACT = {
     "tfrec.batches", "tfrec.biased", "tfrec.closed_form", "tfrec.explanations", "tfrec.explicit", "tfrec.factors",
-    "tfrec.pairwise", "tfrec.recommender",
+    "tfrec.pairwise", "tfrec.recommender", "tfrec.sequences",
 }  # fmt: skip
 
 # What a room may import from other rooms when it is itself imported.
@@ -36,7 +37,7 @@ ROOMS: dict[str, set[str]] = {
     "tfrec.evaluation": {TF, "tfrec.data", "tfrec.metrics"},
     "tfrec.linalg": {TF},
     "tfrec.ranking": {TF},
-    "tfrec.layers": {TF},
+    "tfrec.layers": {TF, "tfrec.data.samplers"},
     "tfrec.losses": {TF},
     "tfrec.optimizers": {TF},
     "tfrec.callbacks": {TF, "tfrec.data", "tfrec.metrics"},
@@ -50,6 +51,9 @@ ROOMS: dict[str, set[str]] = {
     "tfrec.batches": {TF},
     "tfrec.pairwise": {
         TF, "tfrec.batches", "tfrec.data", "tfrec.data.samplers", "tfrec.inputs", "tfrec.losses", "tfrec.recommender",
+    },
+    "tfrec.sequences": {
+        TF, "tfrec.batches", "tfrec.data", "tfrec.data.samplers", "tfrec.factors", "tfrec.inputs",
     },
     "tfrec.explanations": {TF, "tfrec.recommender", *RESULTS},
     "tfrec.explicit": {TF, "tfrec.data", "tfrec.inputs", "tfrec.recommender"},

@@ -5,6 +5,7 @@
 - `spd_inverse`: the inverse of a symmetric positive definite matrix, by a blocked Cholesky factorisation.
 - `TiledInverse`: the same for a matrix too large to be held more than once, in place.
 - `sparse_dense_product`: sparse rows times a dense matrix.
+- `pair_products`: inner products of sampled pairs, and their gradients.
 
 The dense algorithms are made of large matrix products, the one operation that TensorFlow runs at the machine's full
 rate. Loops over blocks are unrolled while tracing; the functions are traced once a shape, and then serve every model.
@@ -12,7 +13,16 @@ rate. Loops over blocks are unrolled while tracing; the functions are traced onc
 
 from tfrec.linalg.grams import GramRows, gram, prefer_sparse_gram
 from tfrec.linalg.inverse import spd_inverse
+from tfrec.linalg.pairs import pair_products
 from tfrec.linalg.products import sparse_dense_product
 from tfrec.linalg.tiled import TiledInverse
 
-__all__ = ["GramRows", "TiledInverse", "gram", "prefer_sparse_gram", "sparse_dense_product", "spd_inverse"]
+__all__ = [
+    "GramRows",
+    "TiledInverse",
+    "gram",
+    "pair_products",
+    "prefer_sparse_gram",
+    "sparse_dense_product",
+    "spd_inverse",
+]
