@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tfrec._tf import Tensor, tf
-from tfrec.checks import check_integer, check_not_negative, check_positive
+from tfrec.checks import check_fraction, check_integer, check_not_negative, check_positive
 from tfrec.factors import FactorRecommender
 from tfrec.linalg import pair_products, sparse_dense_product
 from tfrec.linalg.least_squares import last_of_each_pair
@@ -133,9 +133,7 @@ class LightGCN(PairwiseRecommender, FactorRecommender, ImplicitRecommender):
         self.l2 = check_not_negative("l2", l2)
         self.initial_std = check_positive("initial_std", initial_std)
         self.learning_rate = check_positive("learning_rate", learning_rate)
-        self.learning_rate_decay = check_positive("learning_rate_decay", learning_rate_decay)
-        if self.learning_rate_decay > 1:
-            raise ValueError(f"learning_rate_decay must be a number above 0 and at most 1; got {learning_rate_decay}")
+        self.learning_rate_decay = check_fraction("learning_rate_decay", learning_rate_decay)
 
     def create_variables(self) -> None:
         """Small random factors, and zeros for what the end of an epoch makes of them; the graph of the histories."""

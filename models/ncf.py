@@ -7,7 +7,7 @@ The probability that a user likes an item is σ of a logit. From vectors p of us
     GMF:    g(u, i) = s · t,           s = h ⊙ p_u,  t = q_i                                                (eq. 9)
     MLP:    m(u, i) = wᵀ z_L + c,      z_l = ReLU(W_l z_(l-1) + b_l),
             z_1 = ReLU(s + t),         s = U p_u + b_1,  t = V q_i                                         (eq. 10)
-    NeuMF:  α g(u, i) + (1 - α) m(u, i),  α = ½                                                  (eq. 12 and 13)
+    NeuMF:  α g(u, i) + (1 - α) m(u, i)                                                          (eq. 12 and 13)
 
 W_1 of the paper is [U V], and its layer is computed once a user and once an item, not once a pair; it is as wide as the
 vectors, so that it halves the width of their concatenation. The logits learn from the rows of the training data beside
@@ -27,7 +27,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from tfrec._tf import Tensor, tf
-from tfrec.checks import check_choice, check_integer, check_not_negative, check_positive
+from tfrec.checks import check_between, check_choice, check_fraction, check_integer, check_not_negative, check_positive
 from tfrec.data.grouping import group_rows
 from tfrec.linalg import pair_products, sparse_dense_product
 from tfrec.optimizers import RowSparseAdam, decay_learning_rate
@@ -48,8 +48,8 @@ class NCF(PairwiseRecommender, ImplicitRecommender):
 
     Pre-training (section 3.4.1) is part of the fit: in the first `pretrain_epochs` the parts of NeuMF, which share no
     parameters, learn side by side, each by a loss of its own, of which the history has the mean; then the mean of their
-    logits learns. The paper goes on by SGD, because it starts from files without Adam's moments; here they are there,
-    and Adam goes on.
+    logits learns. (Means are by α.) The paper goes on by SGD, because it starts from files without Adam's moments; here
+    they are there, and Adam goes on.
 
     Someone unknown has, as their vectors, the mean over their history's items of the mean vector of each item's users,
     as they were at the end of the last epoch.
@@ -59,6 +59,7 @@ class NCF(PairwiseRecommender, ImplicitRecommender):
         n_factors: the dimension of GMF's vectors.
         mlp_layers: the widths of MLP's layers; the first is also the dimension of its vectors.
         pretrain_epochs: how many epochs the parts of "neumf" learn by themselves.
+        gmf_share: α of "neumf", from 0 to 1: what GMF counts for beside MLP.
         objective: "bce", cross-entropy, or "bpr", Bayesian personalised ranking.
         sampler: of the negatives: "uniform", "popularity", "in_batch", "mixed" or "dynamic_hard"; see
             `PairwiseRecommender`.
@@ -87,6 +88,7 @@ class NCF(PairwiseRecommender, ImplicitRecommender):
         n_factors: int = 64,
         mlp_layers: tuple[int, ...] = (64, 32, 16),
         pretrain_epochs: int = 0,
+        gmf_share: float = 0.5,
         objective: Objective = "bce",
         sampler: Sampler = "uniform",
         n_negatives: int = 4,
@@ -115,16 +117,20 @@ class NCF(PairwiseRecommender, ImplicitRecommender):
         self.pretrain_epochs = check_integer("pretrain_epochs", pretrain_epochs, minimum=0)
         if self.pretrain_epochs and architecture != "neumf":
             raise ValueError(f'pretrain_epochs is of architecture="neumf", which has two parts; got {architecture!r}')
+        self.gmf_share = check_between("gmf_share", gmf_share, 0.0, 1.0)
         self.l2 = check_not_negative("l2", l2)
         self.learning_rate = check_positive("learning_rate", learning_rate)
-        self.learning_rate_decay = check_positive("learning_rate_decay", learning_rate_decay)
-        if learning_rate_decay > 1:
-            raise ValueError(f"learning_rate_decay must be a number above 0 and at most 1; got {learning_rate_decay}")
+        self.learning_rate_decay = check_fraction("learning_rate_decay", learning_rate_decay)
 
     @property
     def parts(self) -> tuple[str, ...]:
         """What the score is the mean of."""
         return _PARTS[self.architecture]
+
+    def _fused(self, of_parts: list[Tensor]) -> Tensor:
+        """The mean of what the parts have, GMF counting α and MLP 1 - α."""
+        shares = (self.gmf_share, 1.0 - self.gmf_share) if self.architecture == "neumf" else (1.0,)
+        return tf.add_n([share * part for share, part in zip(shares, of_parts, strict=True)])
 
     def create_variables(self) -> None:
         """Small random vectors, and layers that keep the variance of what goes through them (He et al. 2015)."""
@@ -170,16 +176,16 @@ class NCF(PairwiseRecommender, ImplicitRecommender):
 
     def pair_scores(self, users: Tensor, items: Tensor, training: bool = False) -> Tensor:
         """The logits of pairs: int32 [batch], int32 [batch, n] → float32 [batch, n]."""
-        return _mean([self._pairs(part, users, items) for part in self.parts])
+        return self._fused([self._pairs(part, users, items) for part in self.parts])
 
     def compute_loss(self, inputs: Tensor, training: bool = False) -> Tensor:
         """The loss of the score; while pre-training, the mean of the losses of its parts."""
         batch = PairBatch(*inputs)
         scores = [self._pairs(part, batch.users, batch.listed) for part in self.parts]
-        together = self.loss_of_scores(batch, _mean(scores), training)
+        together = self.loss_of_scores(batch, self._fused(scores), training)
         if not (training and self.pretrain_epochs):
             return together
-        apart = _mean([self.loss_of_scores(batch, score, training) for score in scores])
+        apart = self._fused([self.loss_of_scores(batch, score, training) for score in scores])
         return tf.where(self.epochs_done.read_value() < self.pretrain_epochs, apart, together)
 
     def pair_penalties(self, users: Tensor, items: Tensor, negatives: Tensor) -> Tensor:
@@ -192,7 +198,7 @@ class NCF(PairwiseRecommender, ImplicitRecommender):
             + self._gather_sides(part, "items", tf.maximum(listed, 0), _squares)
             for part in self.parts
         ]
-        return self.l2 * tf.reduce_sum(tf.where(listed >= 0, _mean(squares), 0.0), axis=1)
+        return self.l2 * tf.reduce_sum(tf.where(listed >= 0, self._fused(squares), 0.0), axis=1)
 
     def _pairs(self, part: str, users: Tensor, items: Tensor) -> Tensor:
         """The logits by one part: int32 [batch], int32 [batch, n] → float32 [batch, n]."""
@@ -266,7 +272,7 @@ class NCF(PairwiseRecommender, ImplicitRecommender):
             of_users = self._side(part, "users", tf.gather(self._table(part, "users"), users))
             of_items = self._side(part, "items", tf.gather(self._table(part, "items"), items))
             scores.append(self._join(part, of_users, of_items[:, tf.newaxis])[:, 0])
-        return _mean(scores)
+        return self._fused(scores)
 
     def _score_vectors(self, vectors: list[Tensor]) -> Tensor:
         """The logits of all items for people with these vectors, float32 [batch, width] by each part."""
@@ -275,13 +281,10 @@ class NCF(PairwiseRecommender, ImplicitRecommender):
         # One at a time: hidden layers of all at once would fill the memory, and the last bits depend on the others.
         def of_one(vectors: list[Tensor]) -> Tensor:
             parts = zip(self.parts, vectors, items, strict=True)
-            return _mean([self._join(part, self._side(part, "users", vector), table) for part, vector, table in parts])
+            scores = [self._join(part, self._side(part, "users", vector), table) for part, vector, table in parts]
+            return self._fused(scores)
 
         return tf.map_fn(of_one, vectors, fn_output_signature=tf.TensorSpec([self.n_items], tf.float32))
-
-
-def _mean(scores: list[Tensor]) -> Tensor:
-    return tf.add_n(scores) / len(scores)
 
 
 def _squares(vectors: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from typing import Any, Literal, get_args
 
 from tfrec import layers
 from tfrec._tf import Tensor, tf
-from tfrec.checks import check_between, check_choice, check_integer, check_positive
+from tfrec.checks import check_between, check_choice, check_fraction, check_integer, check_positive
 from tfrec.data import Interactions
 from tfrec.data.samplers import KnownPositives, NegativeSampler, Popularity, Uniform
 from tfrec.data.samplers.randomness import random_fractions, random_keys
@@ -124,9 +124,7 @@ class SASRec(SequenceRecommender, ImplicitRecommender):
         self.popularity_alpha = check_between("popularity_alpha", popularity_alpha, 0.0, 2.0)
         self.calibration = check_between("calibration", calibration, 0.0, 1.0)
         self.learning_rate = check_positive("learning_rate", learning_rate)
-        self.learning_rate_decay = check_positive("learning_rate_decay", learning_rate_decay)
-        if self.learning_rate_decay > 1:
-            raise ValueError(f"learning_rate_decay must be a number above 0 and at most 1; got {learning_rate_decay}")
+        self.learning_rate_decay = check_fraction("learning_rate_decay", learning_rate_decay)
         self.precision = check_choice("precision", precision, get_args(Precision))
 
     def create_variables(self) -> None:

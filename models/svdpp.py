@@ -27,7 +27,7 @@ import numpy as np
 from tfrec._tf import Tensor, tf
 from tfrec.batches import shuffled_batches
 from tfrec.biased import BiasedFactorRecommender
-from tfrec.checks import check_integer, check_positive
+from tfrec.checks import check_fraction, check_integer, check_positive
 from tfrec.data import Interactions
 from tfrec.data.grouping import group_rows
 from tfrec.linalg.least_squares import exact_ragged
@@ -96,9 +96,7 @@ class SVDpp(BiasedFactorRecommender):
         self.l2 = check_positive("l2", l2)
         self.l2_implicit = check_positive("l2_implicit", l2_implicit)
         self.learning_rate = check_positive("learning_rate", learning_rate)
-        self.learning_rate_decay = check_positive("learning_rate_decay", learning_rate_decay)
-        if self.learning_rate_decay > 1:
-            raise ValueError(f"learning_rate_decay must be a number above 0 and at most 1; got {learning_rate_decay}")
+        self.learning_rate_decay = check_fraction("learning_rate_decay", learning_rate_decay)
         self.batch_users = check_integer("batch_users", batch_users, minimum=1)
         self._state.ratings = None
 

@@ -62,6 +62,19 @@ def check_between(name: str, value: object, low: float, high: float) -> float:
     return number
 
 
+def check_fraction(name: str, value: object) -> float:
+    """`value` as a number above 0 and at most 1.
+
+    Raises:
+        TypeError: it is not a number.
+        ValueError: it is outside.
+    """
+    number, single = _number(name, value, "above 0 and at most 1")
+    if not (single > 0 and number <= 1):
+        raise ValueError(f"{name} must be a number above 0 and at most 1; got {value!r}")
+    return number
+
+
 def _number(name: str, value: object, expected: str) -> tuple[float, float]:
     """`value`, and in the single precision that a model computes with."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):

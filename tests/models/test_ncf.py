@@ -45,7 +45,7 @@ def tastes() -> Interactions:
 
 def adapted(data, **arguments) -> NCF:
     """A model whose parameters are all far from 0, and the same for all models with the same shapes."""
-    model = NCF(**{"n_factors": 3, "mlp_layers": (4, 3, 2), "l2": 0.0, **arguments})
+    model = NCF(**{"n_factors": 3, "mlp_layers": (4, 3, 2), "gmf_share": 0.7, "l2": 0.0, **arguments})
     model.adapt(data)
     for number, variable in enumerate(model.trainable_variables):
         values = np.random.default_rng(number).normal(scale=0.7, size=variable.shape)
@@ -59,6 +59,7 @@ class Formulas:
     def __init__(self, model: NCF):
         self.model = model
         self.values = {variable.name.split(":")[0]: variable.numpy() for variable in model.trainable_variables}
+        self.shares = {"gmf": 0.7, "mlp": 0.3} if len(model.parts) > 1 else {model.parts[0]: 1.0}
 
     def gmf(self, user, item) -> float:
         """Equation 9."""
@@ -75,8 +76,8 @@ class Formulas:
         return float(hidden @ values["mlp_output"][:, 0] + values["mlp_output_bias"][0])
 
     def logit(self, user, item) -> float:
-        """Equation 12 with α = ½ for NeuMF."""
-        return float(np.mean([getattr(self, part)(user, item) for part in self.model.parts]))
+        """Equation 12, for NeuMF with α as of equation 13."""
+        return float(sum(self.shares[part] * getattr(self, part)(user, item) for part in self.model.parts))
 
     def penalty(self, user, item) -> float:
         """What a pair pays, but for λ: the squares of what both sides contribute."""
@@ -88,7 +89,7 @@ class Formulas:
             of_user = values["mlp_users"][user] @ values["mlp_user_kernel"] + values["mlp_bias_1"]
             sides = [of_user, values["mlp_items"][item] @ values["mlp_item_kernel"]]
             squares["mlp"] = sum(np.sum(side**2) for side in sides)
-        return float(np.mean(list(squares.values())))
+        return float(sum(self.shares[part] * square for part, square in squares.items()))
 
     def loss(self, score, *, l2: float) -> float:
         """The weighted mean over the rows of `a_batch`."""
@@ -186,7 +187,7 @@ class TestPreTraining:
     def test_the_loss_is_that_of_the_parts_and_then_of_their_mean(self, data):
         model = adapted(data, pretrain_epochs=2, l2=0.03)
         naive = Formulas(model)
-        apart = (naive.loss(naive.gmf, l2=0.03) + naive.loss(naive.mlp, l2=0.03)) / 2
+        apart = 0.7 * naive.loss(naive.gmf, l2=0.03) + 0.3 * naive.loss(naive.mlp, l2=0.03)
         together = naive.loss(naive.logit, l2=0.03)
         assert abs(apart - together) > 0.05
         losses = []
@@ -200,12 +201,12 @@ class TestPreTraining:
     def test_the_gradients_are_those_of_the_parts_alone(self, data, objective):
         both = adapted(data, objective=objective, l2=0.03, pretrain_epochs=1)
         values, found = Formulas(both).values, gradients(both, a_batch())
-        for part in both.parts:
+        for part, share in (("gmf", 0.7), ("mlp", 0.3)):
             alone = adapted(data, architecture=part, objective=objective, l2=0.03)
             for variable in alone.trainable_variables:
                 variable.assign(values[variable.name.split(":")[0]])
             for name, gradient in gradients(alone, a_batch()).items():
-                np.testing.assert_allclose(found[name], gradient / 2, rtol=1e-4, atol=1e-6, err_msg=name)
+                np.testing.assert_allclose(found[name], share * gradient, rtol=1e-4, atol=1e-6, err_msg=name)
 
     def test_a_killed_fit_goes_on_in_its_phase(self, tastes, tmp_path):
         def fit(*extra):
@@ -299,6 +300,7 @@ class TestWrongUse:
             ({"mlp_layers": "64"}, TypeError, "mlp_layers must be a sequence of widths"),
             ({"pretrain_epochs": -1}, ValueError, "pretrain_epochs must be an integer of at least 0"),
             ({"pretrain_epochs": 2, "architecture": "gmf"}, ValueError, "pretrain_epochs is of .*neumf.*; got 'gmf'"),
+            ({"gmf_share": 1.5}, ValueError, r"gmf_share must be a number from 0 to 1; got 1\.5"),
             ({"objective": "mse"}, ValueError, "objective must be one of 'bce', 'bpr'; got 'mse'"),
             ({"sampler": "random"}, ValueError, "sampler must be one of 'uniform'"),
             ({"n_negatives": 0}, ValueError, "n_negatives must be an integer of at least 1"),

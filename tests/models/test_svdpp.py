@@ -301,7 +301,7 @@ class TestWrongUse:
             ({"l2_implicit": -1.0}, ValueError, "l2_implicit must be a finite number above 0"),
             ({"learning_rate": float("nan")}, ValueError, "learning_rate must be a finite number above 0"),
             ({"learning_rate_decay": 1.1}, ValueError, r"learning_rate_decay must be .* at most 1; got 1\.1"),
-            ({"learning_rate_decay": 0}, ValueError, "learning_rate_decay must be a finite number above 0"),
+            ({"learning_rate_decay": 0}, ValueError, "learning_rate_decay must be a number above 0 and at most 1"),
             ({"batch_users": 0}, ValueError, "batch_users must be an integer of at least 1"),
         ],
     )
