@@ -91,6 +91,14 @@ def test_quickstart_example(here):
     assert "exported to exports/ease/1" in output
 
 
+@pytest.mark.slow  # most of a minute each
+@pytest.mark.parametrize("name", ["ncf", "lightgcn", "sasrec"])
+def test_example_of_a_model(here, name):
+    output = run(here, sys.executable, ROOT / "examples" / f"{name}.py")
+    assert "val_ndcg@10" in output
+    assert list((here / "logs").rglob("*tfevents*"))
+
+
 @pytest.mark.parametrize("name", TABLES)
 class TestResults:
     """The tables of results: made by `tfrec reproduce … --readme README.md`."""
