@@ -92,6 +92,9 @@ TABLES: Mapping[str, ResultTable] = MappingProxyType(
                     ResultRow("ml-1m-ncf/slim", "SLIM"),
                     ResultRow("ml-1m-ncf/svd", "SVD, truncated (PureSVD)"),
                     ResultRow("ml-1m-ncf/als", "ALS"),
+                    ResultRow("ml-1m-ncf/gmf", "NCF, GMF"),
+                    ResultRow("ml-1m-ncf/neumf", "NCF, NeuMF, pre-trained"),
+                    ResultRow("ml-1m-ncf/lightgcn", "LightGCN"),
                 ),
             ),
             ResultTable(
@@ -118,6 +121,7 @@ TABLES: Mapping[str, ResultTable] = MappingProxyType(
                     ResultRow("gowalla/ease", "EASE"),
                     ResultRow("gowalla/slim", "SLIM"),
                     ResultRow("gowalla/als", "ALS"),
+                    ResultRow("gowalla/lightgcn", "LightGCN"),
                 ),
             ),
         )

@@ -112,6 +112,17 @@ class TestValidation:
             experiments.prepare(chosen)
 
 
+def test_several_steps_in_one_call_give_the_same_figures(tmp_path):
+    model = {"name": "ncf", "architecture": "gmf", "n_factors": 4, "batch_size": 300}
+    plain, together = (
+        runs.train(
+            config(model=model, fit={"epochs": 2, "steps_per_execution": steps}), tmp_path / f"{steps}", verbose=0
+        )[1]
+        for steps in (1, 3)
+    )
+    assert together == plain
+
+
 def test_data_are_preprocessed():
     steps = [{"step": "minimum_rating", "rating": 4}, {"step": "k_core", "user": 5, "item": 5}]
     data = experiments.load_data(config(data={**SMALL, "preprocess": steps}).data)
