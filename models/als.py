@@ -23,9 +23,6 @@ regression of its own, to which the unobserved items add α₀ HᵀH, the same f
 
 A bias is one factor more, whose partner is fixed to 1. Without biases, p = 1 is ALS-WR.
 
-On the leave-one-out split of MovieLens-1M that He et al. (2017) published, with 99 sampled negatives, implicit ALS with
-192 factors gives HR@10 .7308 and nDCG@10 .4531: `configs/ml-1m-ncf/als.yaml`.
-
 On the leave-one-out split of MovieLens-1M that He et al. (2017) published, with 99 sampled negatives, 192 factors with
 α₀ = 0.3 and λ = 0.007 give HR@10 .731 and nDCG@10 .453 after 12 sweeps: `configs/ml-1m-ncf/als.yaml`.
 """

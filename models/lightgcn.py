@@ -19,10 +19,11 @@ negatives j, the mean over these of
 
 A step costs mostly the propagation, whatever the size of its batch. P is a polynomial in a symmetric matrix, so the
 gradient for E^(0) is P times that for E: Horner's scheme makes either from K products with Ã. These wait for memory,
-and take half the time where neighbours stand near each other (Gowalla). So batches are large and steps few (a twentieth
-of the rows a batch), the learning rate is .03 instead of .001, and negatives are hard; these overfit under the paper's
-λ = 0.0001, and want about a hundred times as much. 1,125 such steps reach a Recall@20 of .184 and an nDCG@20 of .156 on
-the paper's split of Gowalla (all items ranked; `configs/gowalla/lightgcn.yaml`); the paper has .183 and .155.
+and take half the time where neighbours stand near each other (Gowalla). So few steps of large batches pay: a twentieth
+of the rows a batch, a learning rate of .03 instead of .001, and hard negatives, which overfit under the paper's λ =
+0.0001 and want about a hundred times as much. 1,125 such steps reach a Recall@20 of .184 and an nDCG@20 of .156 on the
+paper's split of Gowalla (all items ranked; `configs/gowalla/lightgcn.yaml`); the paper has .183 and .155. The defaults
+are nearer to the paper's settings.
 """
 
 from collections.abc import Sequence
