@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 
 import tfrec
-from tfrec import layers
 from tfrec._tf import tf
 from tfrec.data import DataError, Interactions
-from tfrec.data.samplers.randomness import random_keys
-from tfrec.losses import cross_entropy_over_products
 from tfrec.models import SASRec
 from tfrec.sequences import SequenceBatch
 
@@ -312,57 +309,6 @@ class TestLosses:
         model.steps_done.assign(0)
         assert noisy == same
         assert len({plain, noisy, later}) == 3
-
-
-class TestParts:
-    @pytest.mark.parametrize("n", [1, 16, 37])
-    def test_cross_entropy_by_parts(self, monkeypatch, n):
-        monkeypatch.setattr("tfrec.losses._LOGITS", 1)  # parts of 16 rows
-        generator = np.random.default_rng(n)
-        queries, candidates = (tf.constant(generator.normal(size=(size, 5)), tf.float32) for size in (n, 8))
-        targets, weights = generator.integers(0, 8, n), tf.constant(generator.random(n), tf.float32)
-
-        def plain(queries, candidates):
-            logits = tf.matmul(queries, candidates, transpose_b=True)
-            return tf.reduce_sum(weights * tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits))
-
-        def by_parts(queries, candidates):
-            return cross_entropy_over_products(queries, candidates, tf.constant(targets), weights)
-
-        values, gradients = [], []
-        for loss in (plain, by_parts):
-            with tf.GradientTape() as tape:
-                tape.watch([queries, candidates])
-                values.append(float(value := 3 * loss(queries, candidates)))
-            gradients.append([tf.convert_to_tensor(g) for g in tape.gradient(value, [queries, candidates])])
-        assert values[1] == pytest.approx(values[0], rel=1e-5)
-        for left, right in zip(*gradients, strict=True):
-            np.testing.assert_allclose(right, left, atol=1e-5)
-
-    def test_cross_entropy_by_parts_of_nothing_and_of_the_extreme(self):
-        candidates = tf.constant([[1000.0], [-1000.0]])
-        nothing = cross_entropy_over_products(tf.zeros([0, 1]), candidates, tf.zeros([0], tf.int32), tf.zeros([0]))
-        assert float(nothing) == 0
-        extreme = cross_entropy_over_products(tf.ones([2, 1]), candidates, tf.constant([0, 1]), tf.ones([2]))
-        assert float(extreme) == pytest.approx(2000.0)
-
-    @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
-    def test_dropout(self, rate):
-        keys = random_keys(0, 1, 2, 2)
-        ones = tf.ones([301, 67])
-        dropped, same, other = (layers.dropout(ones, rate, key).numpy() for key in (keys[0], keys[0], keys[1]))
-        np.testing.assert_array_equal(dropped, same)
-        assert np.mean(dropped == 0) == pytest.approx(rate, abs=0.02)
-        assert np.mean((dropped == 0) & (other == 0)) == pytest.approx(rate**2, abs=0.02)
-        assert len(np.unique(dropped)) == 2
-        assert dropped.mean() == pytest.approx(1, abs=0.06)
-        assert layers.dropout(ones, rate, None) is ones
-        assert layers.dropout(ones, 0.0, keys[0]) is ones
-
-    def test_bfloat16_products_round_their_factors(self):
-        left, right = tf.constant([[1.001, 3.0]]), tf.constant([[1.0], [1.0]])
-        assert float(layers.product(left, right, "bfloat16")[0, 0]) == 4.0
-        assert float(layers.product(left, right)[0, 0]) == pytest.approx(4.001)
 
 
 class TestLearning:
