@@ -51,13 +51,44 @@ def top_k(scores: Tensor, hidden: Tensor, k: Tensor, limit: Tensor = None) -> Ra
         k = tf.minimum(k, limit)
     width = tf.reduce_max(tf.concat([k, [0]], axis=0))
     masked = tf.where(hidden, tf.constant(float("-inf"), scores.dtype), scores)
-    values, indices = tf.math.top_k(masked, tf.minimum(width, tf.shape(scores)[1]))
-    missing = width - tf.shape(values)[1]
-    values = tf.pad(values, [[0, 0], [0, missing]], constant_values=float("-inf"))
-    indices = tf.pad(indices, [[0, 0], [0, missing]])
-    listed = tf.logical_and(values > float("-inf"), tf.range(width)[tf.newaxis, :] < k[:, tf.newaxis])
+    indices, values = best_columns(masked, width)
+    listed = tf.range(width)[tf.newaxis, :] < k[:, tf.newaxis]
     finite = tf.reduce_all(tf.math.is_finite(scores))
     return Ranked(tf.where(listed, indices, -1), tf.where(listed, values, 0.0), finite)
+
+
+def best_columns(scores: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
+    """The columns of the best scores of each row, and these scores; equal ones are in the order of the columns.
+
+    Args:
+        scores: float32 [batch, n]; -inf is never among the best.
+        width: int32 [], how many.
+
+    Returns:
+        int32 [batch, width], -1 where a row has no further column, and float32 [batch, width], 0 there.
+    """
+    values, columns = tf.math.top_k(scores, tf.minimum(width, tf.shape(scores)[1]))
+    missing = width - tf.shape(values)[1]
+    values = tf.pad(values, [[0, 0], [0, missing]], constant_values=float("-inf"))
+    columns = tf.pad(columns, [[0, 0], [0, missing]])
+    listed = values > float("-inf")
+    return tf.where(listed, columns, -1), tf.where(listed, values, 0.0)
+
+
+def best_of(items: Tensor, scores: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
+    """The best of each row's own items, and their scores; equal ones are in the order in which they stand.
+
+    Args:
+        items: int32 [batch, n]; -1 stands for no item.
+        scores: float32 [batch, n].
+        width: int32 [], how many.
+
+    Returns:
+        As of `best_columns`, with items in the place of columns.
+    """
+    columns, values = best_columns(tf.where(items >= 0, scores, float("-inf")), width)
+    chosen = tf.gather(items, tf.maximum(columns, 0), batch_dims=1)
+    return tf.where(columns >= 0, chosen, -1), values
 
 
 def _hidden(model: Any, *lists: Any) -> Tensor:

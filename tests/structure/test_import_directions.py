@@ -60,7 +60,7 @@ ROOMS: dict[str, set[str]] = {
     "tfrec.factors": {TF, "tfrec.recommender"},
     "tfrec.biased": {TF, "tfrec.explicit", "tfrec.factors"},
     "tfrec.closed_form": {TF, "tfrec.callbacks", "tfrec.data", "tfrec.linalg", "tfrec.recommender"},
-    "tfrec.retrieval": {TF, "tfrec.linalg", "tfrec.ranking"},
+    "tfrec.retrieval": {TF, "tfrec.checks", "tfrec.linalg", "tfrec.ranking"},
     "tfrec.export": {
         TF, "tfrec.answers", "tfrec.data", "tfrec.ranking", "tfrec.recommender", "tfrec.retrieval", *RESULTS,
     },
