@@ -231,7 +231,7 @@ def _metadata(model: Any, name: str, retrieval: Any, served: _Served, **answerin
         "signatures": {name: _describe(function) for name, function in served.traced.items()},
         **answering,
         "users": served.users is not None,
-        "retrieval": {"layer": type(retrieval).__name__, "recall": retrieval.recall},
+        "retrieval": {"layer": type(retrieval).__name__, "recall": 1.0},
         "required_ops": [],
         "versions": {"tfrec": __version__, "tensorflow": tf.__version__},
     }

@@ -1,6 +1,6 @@
 """What every retrieval layer keeps: queries in, the k best candidates out, none that is excluded, none too few."""
 
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 

@@ -1,6 +1,6 @@
 """Exact retrieval: every candidate is scored."""
 
-from typing import get_args
+from typing import Any, get_args
 
 import numpy as np
 
@@ -30,7 +30,7 @@ class Exact(Retrieval):
     def __init__(self, *, precision: Precision = "float32", name: str = "exact") -> None:
         super().__init__(name=name)
         self.precision = check_choice("precision", precision, get_args(Precision))
-        self._rows: QuantizedRows | None = None
+        self._rows: Any = None
 
     def build_index(self, candidates: np.ndarray) -> None:
         """Keep the candidates, in their precision."""
