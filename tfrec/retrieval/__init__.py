@@ -2,5 +2,6 @@
 
 from tfrec.retrieval.base import Retrieval
 from tfrec.retrieval.exact import Exact
+from tfrec.retrieval.scann import ScaNN
 
-__all__ = ["Exact", "Retrieval"]
+__all__ = ["Exact", "Retrieval", "ScaNN"]
