@@ -51,16 +51,17 @@ def table(tiny, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory):
-    """A folder for the finished runs of the table."""
-    return tmp_path_factory.mktemp("kept")
+    """A folder for what making the table wrote and said."""
+    return tmp_path_factory.mktemp("kept") / "kept"
 
 
 @pytest.fixture
-def finished(table, kept):
-    """The table with its runs finished."""
-    if not (kept / "runs").exists():
-        reproduce("small", "--runs", kept / "runs")
-    shutil.copytree(kept / "runs", "runs")
+def finished(table, kept, tmp_path):
+    """The table with its runs finished and its page written."""
+    if not kept.exists():
+        Path("output.txt").write_text(reproduce("small"))
+        shutil.copytree(tmp_path, kept)
+    shutil.copytree(kept, tmp_path, dirs_exist_ok=True)
     return table
 
 
@@ -75,8 +76,8 @@ def trained(output):
 
 
 class TestReproduce:
-    def test_a_table(self, table):
-        output = reproduce("small")
+    def test_a_table(self, finished):
+        output = Path("output.txt").read_text()
         assert trained(output) == list(ROWS)
         assert "written to docs/results/small.md" in output
         assert SOURCE in output
@@ -123,10 +124,13 @@ class TestReproduce:
         assert "has done 2 of 4" in reproduce("small", "--only", "first/tiny")
         assert Path("runs/reproduce/first-tiny/metrics.json").read_text() != before
 
-    def test_single_rows(self, table):
-        output = reproduce("small", "--only", "tiny")
-        assert trained(output) == ["first/tiny", "second/tiny"]
+    def test_single_rows(self, finished):
+        for row in ("first-ease", "first-tiny"):
+            shutil.rmtree(f"runs/reproduce/{row}")
+        output = reproduce("small", "--only", "tiny", "--output", "elsewhere")
+        assert trained(output) == ["first/tiny"]  # and of the other one the run is there
         assert "no page is written before all rows are there; missing: first/ease" in output
+        assert not Path("elsewhere").exists()
         output = reproduce("small", "--only", "ease", "--output", "elsewhere")
         assert trained(output) == ["first/ease"]
         assert Path("elsewhere/small.md").is_file()
