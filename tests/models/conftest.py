@@ -1,6 +1,7 @@
 """What the model contract is tested on: small data with every awkward case, and models that aren't in the registry."""
 
 import dataclasses
+import functools
 
 import numpy as np
 import pytest
@@ -10,18 +11,18 @@ from tfrec.batches import shuffled_batches
 from tfrec.closed_form import ClosedFormRecommender
 from tfrec.data import Interactions
 from tfrec.factors import FactorRecommender
-from tfrec.models import ALS, MODELS, SVD, SASRec
+from tfrec.models import ALS, MODELS, NCF, SVD, LightGCN, SASRec
 from tfrec.recommender import ImplicitRecommender
 
 N_USERS, N_ITEMS = 40, 30
-# Every fit of the contract takes at most this many epochs: it is about what a fit does, not how well it learns.
-_FEW_EPOCHS = 4
+# Of every fit of the contract: it is about what a fit does, not how well it learns.
+EPOCHS = 3
 
 
 class TinyFactors(ImplicitRecommender):
     """Logistic matrix factorisation on all pairs: exercises the part of the base class that gradients go through."""
 
-    default_epochs = 4
+    default_epochs = EPOCHS
 
     def __init__(self, *, dimension: int = 4, seed: int = 0, name: str | None = None):
         super().__init__(seed=seed, name=name)
@@ -81,6 +82,13 @@ FACTORS = [kind for kind in ALL_MODELS if issubclass(kind, FactorRecommender)]
 RATINGS = [kind for kind in ALL_MODELS if getattr(kind(), "predicts_ratings", False)]
 
 
+# Arguments of models that the contract fits. Tracing is most of what a fit of small data costs, and it takes longer for
+# each layer; what a layer does in the middle of others is a matter of the models' own tests.
+SMALL: dict[type, dict] = {
+    SASRec: {"n_blocks": 1, "n_factors": 16},
+    NCF: {"mlp_layers": (8, 4)},
+    LightGCN: {"n_layers": 1},
+}
 # What makes a fit on several devices comparable with one on a single device: replicas draw noise of their own.
 WITHOUT_NOISE: dict[type, dict] = {SASRec: {"dropout": 0.0}}
 
@@ -134,6 +142,12 @@ def model_class(request):
     return request.param
 
 
+@pytest.fixture
+def small(model_class):
+    """`model_class` with few layers: takes further arguments of its constructor, makes the model."""
+    return functools.partial(model_class, **SMALL.get(model_class, {}))
+
+
 @pytest.fixture(params=CLOSED_FORMS, ids=_name)
 def closed_form_class(request):
     return request.param
@@ -146,7 +160,7 @@ def rating_class(request):
 
 def fit_briefly(model, data, **keras):
     """Fit a model for a few epochs; returns Keras's history."""
-    return model.fit(data, **{"epochs": min(model.default_epochs, _FEW_EPOCHS), "verbose": 0, **keras})
+    return model.fit(data, **{"epochs": EPOCHS, "verbose": 0, **keras})
 
 
 @pytest.fixture(scope="session")
@@ -162,7 +176,7 @@ class FittedModels(dict):
         self._train = train
 
     def __missing__(self, kind: type):
-        model = kind()
+        model = kind(**SMALL.get(kind, {}))
         fit_briefly(model, self._train)
         self[kind] = model
         return model
