@@ -11,7 +11,7 @@ from tfrec.models import SASRec
 SEQUENCES = [[3, 1, 4, 1, 5], [9, 2], [6], [5, 3, 5, 8, 9, 7, 9], [3, 2, 3]]
 
 
-def in_order(sequences, *, times=True) -> Interactions:
+def in_order(sequences, *, times=True):
     """Rows in the order of the sequences, which is that of time, too."""
     user = np.repeat(np.arange(len(sequences)), [len(items) for items in sequences]).astype(np.int32)
     item = np.concatenate(sequences).astype(np.int32)
