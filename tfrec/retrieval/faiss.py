@@ -1,0 +1,131 @@
+"""Approximate retrieval by an index of faiss, compiled into stock TensorFlow ops."""
+
+import math
+import re
+from collections.abc import Callable
+from typing import Any, Self
+
+import numpy as np
+
+from tfrec._tf import Tensor, tf
+from tfrec.checks import check_integer
+from tfrec.retrieval.base import Retrieval
+from tfrec.retrieval.faiss_index import FaissIndex
+from tfrec.retrieval.faiss_lists import InvertedLists
+from tfrec.retrieval.faiss_reading import COMPILED, read
+
+# Below, scoring all candidates takes no longer than choosing among lists.
+_FLAT_BELOW = 20_000
+_FACTORY = re.compile(r"Flat|IVF[1-9]\d*,(Flat|PQ[1-9]\d*(x8)?(np)?|SQ8|SQfp16)")
+
+
+class Faiss(Retrieval):
+    """The best candidates by inner product, found by an index of faiss.
+
+    faiss trains and builds the index; its lists and codes are then searched by stock TensorFlow ops, which answer what
+    faiss would. So a graph with this layer needs no faiss, and any model server loads it. Candidates are partitioned
+    into lists; for a query those lists are searched whose centroids have the largest products with it, so that some of
+    the best candidates may be overlooked. With "Flat" and "IVF…,Flat" the scores are exact; with PQ and SQ they are of
+    vectors that are decoded from codes.
+
+    Sources: Douze et al., The Faiss library, arXiv:2401.08281, 2024; Jégou, Douze & Schmid, Product Quantization for
+    Nearest Neighbor Search, TPAMI 2011.
+
+    Args:
+        factory: faiss's factory string: "Flat" (all candidates are scored), "IVF1024,Flat" (1,024 lists of vectors),
+            "IVF1024,PQ16" (16 bytes a vector), "IVF1024,SQ8" (a byte a dimension) or "IVF1024,SQfp16" (two bytes).
+            None: "Flat" below 20,000 candidates, else "IVF…,Flat" with 4√n lists.
+        n_probes: how many lists are searched for a query: more find more of the best. None: a 32nd, and at least 8.
+            Not heeded where "Flat" is chosen.
+        seed: of the training.
+        name: Keras's name of the layer.
+
+    Raises:
+        TypeError, ValueError: an argument doesn't fit.
+    """
+
+    def __init__(
+        self, *, factory: str | None = None, n_probes: int | None = None, seed: int = 0, name: str = "faiss"
+    ) -> None:
+        super().__init__(name=name)
+        if factory is not None and not (isinstance(factory, str) and _FACTORY.fullmatch(factory)):
+            raise ValueError(
+                f"factory must be of an index that can be compiled into TensorFlow: {COMPILED}; got {factory!r}. Any "
+                "other serves in Python, by FaissIndex"
+            )
+        self.factory = factory
+        self.n_probes = None if n_probes is None else check_integer("n_probes", n_probes, minimum=1)
+        self.seed = check_integer("seed", seed, minimum=0)
+        if factory == "Flat" and n_probes is not None:
+            raise ValueError('n_probes is for an index with inverted lists (IVF…), which "Flat" has not')
+        self._parts: Any = None
+        self._described = ""
+        self._probe: Any = None
+        self._search_all: Any = None
+
+    @classmethod
+    def from_index(cls, index: Any, *, name: str = "faiss") -> Self:
+        """A layer that answers what an index answers, with the probes that are set in it.
+
+        Args:
+            index: a built `FaissIndex`, or an index of faiss itself.
+            name: Keras's name of the layer.
+
+        Raises:
+            TypeError: it is neither.
+            ValueError: it is of a kind that can't be compiled, or empty.
+        """
+        index = FaissIndex.of(index.index if isinstance(index, FaissIndex) else index)
+        layer = cls(name=name)
+        layer._compile(index)
+        layer.n_candidates, layer.dimension = index.index.ntotal, index.index.d
+        return layer
+
+    def build_index(self, candidates: np.ndarray) -> None:
+        """Train and build the index by faiss, and compile it.
+
+        Raises:
+            ImportError: faiss is not installed.
+            ValueError: there are fewer candidates than lists or than codewords, or PQ's parts don't divide the
+                dimensions.
+        """
+        n = len(candidates)
+        factory = self.factory or ("Flat" if n < _FLAT_BELOW else f"IVF{round(4 * math.sqrt(n))},Flat")
+        n_probes = None if factory == "Flat" else self.n_probes
+        self._compile(FaissIndex(factory=factory, n_probes=n_probes, seed=self.seed).build(candidates))
+
+    def _compile(self, index: FaissIndex) -> None:
+        parts = read(index.index)
+        specs = [tf.TensorSpec([None, index.index.d], tf.float32), tf.TensorSpec([], tf.int32)]
+
+        # Functions of their own: the graph of a signature calls them, and doesn't repeat them.
+        def function(search: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Any:
+            return tf.function(search, input_signature=specs, autograph=False)
+
+        self._search_all = function(parts.score_all)
+        self._probe = function(parts.probe) if isinstance(parts, InvertedLists) else self._search_all
+        self._parts, self._described = parts, index.factory
+
+    def search(self, queries: Tensor, k: Tensor, *, thorough: bool) -> tuple[Tensor, Tensor]:
+        """The best candidates of the lists that are probed, or of all; see `Retrieval.search`."""
+        k = tf.convert_to_tensor(k, tf.int32)
+        return self._search_all(queries, k) if thorough else self._probe(queries, k)
+
+    def rows(self, positions: Tensor) -> Tensor:
+        """The candidates as the index keeps them: int32 [...] → float32 [..., dimension].
+
+        With PQ and SQ they are the index's approximations, decoded from their codes.
+        """
+        return self._parts.rows(positions)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every candidate is scored by its own vector: "Flat"."""
+        return self._described == "Flat"
+
+    def settings(self) -> dict:
+        """The factory string and the seed; with inverted lists, how many they are and how many are probed."""
+        settings = {"factory": self._described, "seed": self.seed}
+        if isinstance(self._parts, InvertedLists):
+            settings |= {"n_lists": self._parts.centroids.shape[0], "n_probes": self._parts.n_probes}
+        return settings
