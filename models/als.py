@@ -27,10 +27,12 @@ On the leave-one-out split of MovieLens-1M that He et al. (2017) published, with
 α₀ = 0.3 and λ = 0.007 give HR@10 .731 and nDCG@10 .453 after 12 sweeps: `configs/ml-1m-ncf/als.yaml`.
 """
 
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from tfrec import linalg
 from tfrec._tf import Tensor, tf
 from tfrec.checks import check_choice, check_integer, check_not_negative, check_positive
 from tfrec.closed_form import ClosedFormRecommender
@@ -80,6 +82,7 @@ class ALS(ClosedFormRecommender, ExplicitRecommender, FactorRecommender):
     default_epochs = 16
     gathers_once = True
     uses_weights = True
+    item_table = "item_factors"
 
     def __init__(
         self,
@@ -223,7 +226,7 @@ class ALS(ClosedFormRecommender, ExplicitRecommender, FactorRecommender):
 
     def query(self, users: Tensor) -> Tensor:
         """Vectors of known users, w or (w, 1, μ + b): int32 [batch] → float32 [batch, n_factors (+ 2)]."""
-        return self._as_queries(tf.gather(self.user_factors, self.check_indices(users)))
+        return self._as_queries(self._user_rows(self.check_indices(users)))
 
     def query_histories(self, histories: Tensor, ratings: Tensor = None) -> Tensor:
         """The vectors that unknown people would have if they had been users, by one exact half-step each.
@@ -236,11 +239,15 @@ class ALS(ClosedFormRecommender, ExplicitRecommender, FactorRecommender):
             float32 [batch, n_factors (+ 2)], as of `query`.
         """
         histories = self.check_histories(histories)
-        return self._as_queries(self._fold_in(histories, ratings, "item"))
+        return self._as_queries(self._fold_in(histories, ratings, self.item_rows, self.n_items, self.item_gramian))
 
     def candidates(self) -> Tensor:
         """Vectors of all items, h or (h, b, 1): float32 [n_items, n_factors (+ 2)]."""
-        return self._as_candidates(tf.convert_to_tensor(self.item_factors))
+        return self._as_candidates(linalg.whole(self.item_factors))
+
+    def gather_candidates(self, items: Tensor) -> Tensor:
+        """Rows of `candidates()`: int32 [...] → float32 [..., n_factors (+ 2)]."""
+        return self._as_candidates(self.item_rows(items))
 
     def fold_in_items(self, users: Tensor, ratings: Tensor = None) -> Tensor:
         """The vectors that new items would have if they had been in training, by one exact half-step each.
@@ -257,14 +264,17 @@ class ALS(ClosedFormRecommender, ExplicitRecommender, FactorRecommender):
         users = users.with_values(self.check_indices(users.values))
         if ratings is not None and ratings.row_lengths().numpy().tolist() != users.row_lengths().numpy().tolist():
             raise ValueError("fold_in_items takes one rating for each user of each item: the lengths differ")
-        return self._as_candidates(self._fold_in(users, ratings, "user"))
+        return self._as_candidates(self._fold_in(users, ratings, self._user_rows, self.n_users, self.user_gramian))
 
     def unknown_pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
         """For ratings the mean and what biases are known, else 0; -1 is unknown: float32 [batch]."""
         if not self.predicts_ratings:
             return super().unknown_pair_scores(users, items)
-        sides = ((users, self.user_factors), (items, self.item_factors))
-        return self.rating_mean + sum(tf.where(i >= 0, tf.gather(x[:, -1], tf.maximum(i, 0)), 0.0) for i, x in sides)
+        sides = ((users, self._user_rows), (items, self.item_rows))
+        return self.rating_mean + sum(tf.where(i >= 0, rows(tf.maximum(i, 0))[:, -1], 0.0) for i, rows in sides)
+
+    def _user_rows(self, users: Tensor) -> Tensor:
+        return linalg.rows_of(self.user_factors, users)
 
     def _as_queries(self, vectors: Tensor) -> Tensor:
         if not self.predicts_ratings:
@@ -273,19 +283,18 @@ class ALS(ClosedFormRecommender, ExplicitRecommender, FactorRecommender):
         return tf.concat([vectors[:, :-1], tf.ones_like(biases), self.rating_mean + biases], axis=1)
 
     def _as_candidates(self, vectors: Tensor) -> Tensor:
-        return tf.concat([vectors, tf.ones_like(vectors[:, -1:])], axis=1) if self.predicts_ratings else vectors
+        return tf.concat([vectors, tf.ones_like(vectors[..., -1:])], axis=-1) if self.predicts_ratings else vectors
 
-    def _fold_in(self, rows: Tensor, ratings: Tensor, other_side: str) -> Tensor:
-        """Factors for new rows of entries on the other side: ragged [batch, None] → float32 [batch, width]."""
-        factors = tf.convert_to_tensor(getattr(self, f"{other_side}_factors"))
-        features, offsets = self._regressors(factors)
+    def _fold_in(self, rows: Tensor, ratings: Tensor, rows_of: Callable, n_columns: int, gramian: Tensor) -> Tensor:
+        """Factors for ragged rows of entries, of which alone `rows_of` reads the factors: float32 [batch, width]."""
         if not self.predicts_ratings:
             targets = tf.ones_like(rows.values, tf.float32)
         else:
             targets = tf.fill(tf.shape(rows.values), self.rating_range[1]) if ratings is None else ratings.values
-        splits, columns, places = last_of_each_pair(rows, factors.shape[0])
+        splits, columns, places = last_of_each_pair(rows, n_columns)
+        named, columns = tf.unique(columns)
+        features, offsets = self._regressors(rows_of(named))
         targets = tf.gather(targets, places) - tf.gather(offsets, columns)
         weights = tf.fill(tf.shape(columns), self.alpha)
-        shared = self._unobserved * getattr(self, f"{other_side}_gramian")
-        ridge = self._ridge(splits[1:] - splits[:-1], factors.shape[0])
-        return exact_ragged(splits, columns, weights, targets, features, shared, ridge)
+        ridge = self._ridge(splits[1:] - splits[:-1], n_columns)
+        return exact_ragged(splits, columns, weights, targets, features, self._unobserved * gramian, ridge)

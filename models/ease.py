@@ -17,12 +17,15 @@ et al. (2017) published, with 99 sampled negatives, λ = 1320 gives HR@10 .7192 
 `configs/ml-1m-ncf/ease.yaml`.
 """
 
+from functools import partial
+
 from tfrec import linalg
 from tfrec._tf import Tensor, tf
 from tfrec.checks import check_positive
 from tfrec.closed_form import ClosedFormRecommender, statistic
 from tfrec.explanations import ExplainsByHistory
 from tfrec.recommender import ImplicitRecommender
+from tfrec.rescoring import HistorySearch, search_by_weights
 
 # With more items than this, no matrix of [n_items, n_items] but B is ever whole: the Gram matrix, its inverse and what
 # comes between would take several times the memory of B, which is 0.27 GB here and 6.7 GB for 41,000 items. With fewer
@@ -47,6 +50,8 @@ class EASE(ExplainsByHistory, ClosedFormRecommender, ImplicitRecommender):
     Attributes:
         item_weights: B, float32 [n_items, n_items]: column j holds what each item says for item j.
     """
+
+    search_ranks = (32, 64, 128, 256)
 
     def __init__(self, *, l2: float = 200.0, seed: int = 0, name: str | None = None) -> None:
         super().__init__(seed=seed, name=name)
@@ -115,22 +120,30 @@ class EASE(ExplainsByHistory, ClosedFormRecommender, ImplicitRecommender):
         rows = histories.value_rowids()
         entries, _ = tf.unique(rows * self.n_items + tf.cast(histories.values, rows.dtype))
         rows, items = entries // self.n_items, entries % self.n_items
-        return linalg.sparse_dense_product(rows, items, histories.nrows(), self.item_weights)
+        return linalg.sparse_dense_product(rows, items, histories.nrows(), linalg.whole(self.item_weights))
 
     def score_pairs(self, users: Tensor, items: Tensor) -> Tensor:
         """What the user's history says for one item: int32 [batch], int32 [batch] → float32 [batch]."""
         users, items = self.check_indices(users, items)
         history = self.seen_items(users)
         rows = history.value_rowids()
-        weights = tf.gather_nd(self.item_weights, tf.stack([history.values, tf.gather(items, rows)], axis=1))
+        places = tf.stack([history.values, tf.gather(items, rows)], axis=1)
+        weights = tf.gather_nd(linalg.whole(self.item_weights), places)
         return tf.math.unsorted_segment_sum(weights, rows, tf.size(users))
+
+    def search_model(self, rank: int) -> HistorySearch:
+        """Vectors from the leading directions of B; see `search_by_weights`."""
+        weights = linalg.whole(self.item_weights)
+        return search_by_weights(self, partial(tf.matmul, weights), partial(tf.matmul, weights, transpose_a=True), rank)
 
     def history_contributions(self, history: Tensor, item: Tensor) -> Tensor:
         """The item's column of B at the items of a history: int32 [n], int32 [] → float32 [n]."""
-        return tf.gather_nd(self.item_weights, tf.stack([history, tf.fill(tf.shape(history), item)], axis=1))
+        places = tf.stack([history, tf.fill(tf.shape(history), item)], axis=1)
+        return tf.gather_nd(linalg.whole(self.item_weights), places)
 
     def _product(self, history: Tensor) -> Tensor:
-        return linalg.sparse_dense_product(history.value_rowids(), history.values, history.nrows(), self.item_weights)
+        weights = linalg.whole(self.item_weights)
+        return linalg.sparse_dense_product(history.value_rowids(), history.values, history.nrows(), weights)
 
 
 @tf.function(autograph=False, reduce_retracing=True)

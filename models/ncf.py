@@ -20,6 +20,7 @@ the split of MovieLens-1M that the paper published (leave one out, 99 negatives;
 adds little to it: .730 and .450 with α = .95 (`neumf.yaml`).
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -27,13 +28,14 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
+from tfrec import linalg
 from tfrec._tf import Tensor, tf
 from tfrec.checks import check_between, check_choice, check_fraction, check_integer, check_not_negative, check_positive
 from tfrec.data.grouping import group_rows
-from tfrec.linalg import pair_products, sparse_dense_product
 from tfrec.optimizers import RowSparseAdam, decay_learning_rate
 from tfrec.pairwise import Objective, PairBatch, PairwiseRecommender, Sampler
 from tfrec.recommender import ImplicitRecommender
+from tfrec.two_sided import TwoSidedRecommender, one_by_one
 
 Architecture = Literal["gmf", "mlp", "neumf"]
 
@@ -41,7 +43,7 @@ _PARTS = {"gmf": ("gmf",), "mlp": ("mlp",), "neumf": ("gmf", "mlp")}
 _STDDEV = 0.1  # of the vectors at the start
 
 
-class NCF(PairwiseRecommender, ImplicitRecommender):
+class NCF(PairwiseRecommender, TwoSidedRecommender, ImplicitRecommender):
     """GMF, MLP or NeuMF, learned from pairs by gradients.
 
     The model's score is the logit. After each epoch the learning rate is multiplied by `learning_rate_decay`, also that
@@ -52,8 +54,7 @@ class NCF(PairwiseRecommender, ImplicitRecommender):
     logits learns. (Means are by α.) The paper goes on by SGD, because it starts from files without Adam's moments; here
     they are there, and Adam goes on.
 
-    Someone unknown has, as their vectors, the mean over their history's items of the mean vector of each item's users,
-    as they were at the end of the last epoch.
+    Someone unknown has the mean, over their history, of the mean vectors of each item's users after the last epoch.
 
     Args:
         architecture: "gmf", "mlp" or "neumf".
@@ -128,6 +129,16 @@ class NCF(PairwiseRecommender, ImplicitRecommender):
         """What the score is the mean of."""
         return _PARTS[self.architecture]
 
+    @property
+    def product_part(self) -> int | None:  # type: ignore[override]  # in the base class a plain attribute
+        """GMF, whose logits are inner products."""
+        return 0 if "gmf" in self.parts else None
+
+    @property
+    def scores_are_products(self) -> bool:  # type: ignore[override]  # likewise
+        """Whether GMF is all there is."""
+        return self.parts == ("gmf",)
+
     def _fused(self, of_parts: list[Tensor]) -> Tensor:
         """The mean of what the parts have, GMF counting α and MLP 1 - α."""
         shares = (self.gmf_share, 1.0 - self.gmf_share) if self.architecture == "neumf" else (1.0,)
@@ -171,7 +182,7 @@ class NCF(PairwiseRecommender, ImplicitRecommender):
         items = np.repeat(np.arange(self.n_items), counts)
         shares = (1.0 / counts[items]).astype(np.float32)
         for part in self.parts:
-            means = sparse_dense_product(items, users[entries], self.n_items, self._table(part, "users"), shares)
+            means = linalg.sparse_dense_product(items, users[entries], self.n_items, self._table(part, "users"), shares)
             self._table(part, "item_users").assign(means)
         return {}
 
@@ -205,7 +216,7 @@ class NCF(PairwiseRecommender, ImplicitRecommender):
         """The logits by one part: int32 [batch], int32 [batch, n] → float32 [batch, n]."""
         of_users = self._gather_sides(part, "users", users)
         if part == "gmf" and self._is_most_of(self.gmf_items, items):
-            return pair_products(of_users, self.gmf_items, items)
+            return linalg.pair_products(of_users, self.gmf_items, items)
         return self._join(part, of_users, self._gather_sides(part, "items", items))
 
     def _gather_sides(
@@ -250,42 +261,31 @@ class NCF(PairwiseRecommender, ImplicitRecommender):
 
     # Scores.
 
-    def score(self, users: Tensor) -> Tensor:
-        """The logits of all items: int32 [batch] → float32 [batch, n_items]."""
-        users = self.check_indices(users)
-        return self._score_vectors([tf.gather(self._table(part, "users"), users) for part in self.parts])
+    def user_sides(self, users: Tensor) -> list[Tensor]:
+        """The vectors s of known users, by each part: int32 [batch] → float32 [batch, width]."""
+        return self._user_sides([tf.gather(self._table(part, "users"), users) for part in self.parts])
 
-    def score_histories(self, histories: Tensor, ratings: Tensor = None) -> Tensor:
-        """The logits of all items for unknown people: ragged int32 [batch, None] → float32 [batch, n_items]."""
-        histories = self.check_histories(histories)
+    def history_sides(self, histories: Tensor) -> list[Tensor]:
+        """The vectors s of unknown people, by each part: ragged int32 [batch, None] → float32 [batch, width]."""
         rows, n_rows = histories.value_rowids(), histories.nrows()
         shares = tf.gather(1.0 / tf.cast(histories.row_lengths(), tf.float32), rows)
-        tables = [self._table(part, "item_users") for part in self.parts]
-        return self._score_vectors(
-            [sparse_dense_product(rows, histories.values, n_rows, table, shares) for table in tables]
-        )
+        product = functools.partial(linalg.sparse_dense_product, rows, histories.values, n_rows, values=shares)
+        return self._user_sides([product(linalg.whole(self._table(part, "item_users"))) for part in self.parts])
 
-    def score_pairs(self, users: Tensor, items: Tensor) -> Tensor:
-        """The logits of pairs: int32 [batch], int32 [batch] → float32 [batch]."""
-        users, items = self.check_indices(users, items)
-        scores = []
-        for part in self.parts:
-            of_users = self._side(part, "users", tf.gather(self._table(part, "users"), users))
-            of_items = self._side(part, "items", tf.gather(self._table(part, "items"), items))
-            scores.append(self._join(part, of_users, of_items[:, tf.newaxis])[:, 0])
-        return self._fused(scores)
+    def _user_sides(self, tables: list[Tensor]) -> list[Tensor]:
+        """The sides s of vectors p: float32 [batch, width], by each part."""
+        sides = zip(self.parts, tables, strict=True)
+        return [one_by_one(functools.partial(self._side, part, "users"), x, x.shape[1:]) for part, x in sides]
 
-    def _score_vectors(self, vectors: list[Tensor]) -> Tensor:
-        """The logits of all items for people with these vectors, float32 [batch, width] by each part."""
-        items = [self._side(part, "items", tf.convert_to_tensor(self._table(part, "items"))) for part in self.parts]
+    def item_sides(self, items: Tensor = None) -> list[Tensor]:
+        """The vectors t of items, by each part: int32 [...] → float32 [..., width]; [n_items, width] of all."""
+        tables = [linalg.whole(self._table(part, "items")) for part in self.parts]
+        vectors = tables if items is None else [tf.gather(table, items) for table in tables]
+        return [self._side(part, "items", vector) for part, vector in zip(self.parts, vectors, strict=True)]
 
-        # One at a time: hidden layers of all at once would fill the memory, and the last bits depend on the others.
-        def of_one(vectors: list[Tensor]) -> Tensor:
-            parts = zip(self.parts, vectors, items, strict=True)
-            scores = [self._join(part, self._side(part, "users", vector), table) for part, vector, table in parts]
-            return self._fused(scores)
-
-        return tf.map_fn(of_one, vectors, fn_output_signature=tf.TensorSpec([self.n_items], tf.float32))
+    def join_sides(self, of_users: list[Tensor], of_items: list[Tensor]) -> Tensor:
+        """The logits: float32 [..., width], [..., n, width], by each part → float32 [..., n]."""
+        return self._fused([self._join(*sides) for sides in zip(self.parts, of_users, of_items, strict=True)])
 
 
 def _squares(vectors: Tensor) -> Tensor:

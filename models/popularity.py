@@ -21,12 +21,13 @@ from tfrec._tf import Tensor, tf
 from tfrec.checks import check_positive
 from tfrec.closed_form import ClosedFormRecommender, statistic
 from tfrec.data import DataError, Interactions
+from tfrec.factors import FactorRecommender
 from tfrec.recommender import ImplicitRecommender
 
 _DAY = 86_400  # seconds
 
 
-class Popularity(ClosedFormRecommender, ImplicitRecommender):
+class Popularity(ClosedFormRecommender, ImplicitRecommender, FactorRecommender):
     """Ranks items by the number of users who have them, or by the sum of their weights, recent ones above old ones.
 
     Without weights a pair of user and item counts once, as of its last interaction; with weights, every interaction
@@ -134,25 +135,18 @@ class Popularity(ClosedFormRecommender, ImplicitRecommender):
         logarithm = tf.math.log(tf.where(popularity > 0, popularity, 1.0))
         return logarithm - tf.math.log(tf.reduce_sum(popularity))
 
-    def ranking_scores(self, users: Tensor) -> Tensor:
-        """The same row for everybody, known (an index) or not (-1): int32 [batch] → float32 [batch, n_items]."""
-        return self.score(tf.zeros_like(users))
+    def fallback_scores(self) -> Tensor:
+        """The same as for everybody else: float32 [n_items]."""
+        return tf.convert_to_tensor(self.popularity)
 
-    def ranking_scores_from_histories(self, histories: Tensor, ratings: Tensor = None) -> Tensor:
-        """The same row for everybody: ragged int32 [batch, None] → float32 [batch, n_items]."""
-        return self.score_histories(histories, ratings)
+    def query(self, users: Tensor) -> Tensor:
+        """1 for everybody: int32 [batch] → float32 [batch, 1]."""
+        return tf.ones([tf.size(self.check_indices(users)), 1])
 
-    def score(self, users: Tensor) -> Tensor:
-        """The same row for everybody: int32 [batch] → float32 [batch, n_items]."""
-        users = self.check_indices(users)
-        return tf.tile(self.popularity[tf.newaxis, :], [tf.size(users), 1])
+    def query_histories(self, histories: Tensor, ratings: Tensor = None) -> Tensor:
+        """1 for everybody: ragged int32 [batch, None] → float32 [batch, 1]."""
+        return tf.ones([histories.nrows(tf.int32), 1])
 
-    def score_histories(self, histories: Tensor, ratings: Tensor = None) -> Tensor:
-        """The same row for everybody: ragged int32 [batch, None] → float32 [batch, n_items]."""
-        histories = self.check_histories(histories)
-        return tf.tile(self.popularity[tf.newaxis, :], [histories.nrows(tf.int32), 1])
-
-    def score_pairs(self, users: Tensor, items: Tensor) -> Tensor:
-        """The popularity of the item."""
-        _, items = self.check_indices(users, items)
-        return tf.gather(self.popularity, items)
+    def candidates(self) -> Tensor:
+        """The popularity of each item: float32 [n_items, 1]."""
+        return self.fallback_scores()[:, tf.newaxis]

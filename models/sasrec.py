@@ -28,7 +28,7 @@ reach: `configs/ml-1m-loo/sasrec.yaml`, `configs/beauty/sasrec.yaml`.
 
 from typing import Any, Literal, get_args
 
-from tfrec import layers
+from tfrec import layers, linalg
 from tfrec._tf import Tensor, tf
 from tfrec.checks import check_between, check_choice, check_fraction, check_integer, check_positive
 from tfrec.data import Interactions
@@ -84,6 +84,7 @@ class SASRec(SequenceRecommender, ImplicitRecommender):
     """
 
     default_epochs = 30
+    item_table = "item_factors"
     item_factors: Any
     position_factors: Any
 
@@ -172,7 +173,7 @@ class SASRec(SequenceRecommender, ImplicitRecommender):
         # beyond the last position is never looked at.
         positions = tf.range(length) + self.max_length - lengths[:, tf.newaxis]
         positions = tf.reshape(tf.minimum(positions, self.max_length - 1), [-1])
-        tokens = d**0.5 * tf.gather(self.item_factors, tf.reshape(items, [-1]))
+        tokens = d**0.5 * self.item_rows(tf.reshape(items, [-1]))
         tokens = layers.dropout(tokens + tf.gather(self.position_factors, positions), self.dropout, next(drop))
         for block in range(self.n_blocks):
             attended = self._attention(self._norm(tokens, 2 * block), block, length, dtype)
@@ -264,4 +265,4 @@ class SASRec(SequenceRecommender, ImplicitRecommender):
 
     def candidates(self) -> Tensor:
         """M: float32 [n_items, n_factors]."""
-        return tf.convert_to_tensor(self.item_factors)
+        return linalg.whole(self.item_factors)

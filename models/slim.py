@@ -35,7 +35,9 @@ from tfrec.checks import check_flag, check_integer, check_not_negative, check_po
 from tfrec.closed_form import ClosedFormRecommender, statistic
 from tfrec.explanations import ExplainsByHistory
 from tfrec.linalg import elastic_net
+from tfrec.linalg.least_squares import last_of_each_pair
 from tfrec.recommender import ImplicitRecommender
+from tfrec.rescoring import HistorySearch, search_by_weights
 
 # Of an epoch. With `neighbours`, whose Gram matrices and inverses are made anew in every epoch, an iteration is cheap.
 _ITERATIONS = 5
@@ -73,6 +75,7 @@ class SLIM(ExplainsByHistory, ClosedFormRecommender, ImplicitRecommender):
 
     default_epochs = 30
     gathers_once = True
+    search_ranks = (32, 64, 128, 256)
 
     def __init__(
         self,
@@ -230,70 +233,50 @@ class SLIM(ExplainsByHistory, ClosedFormRecommender, ImplicitRecommender):
 
     def score(self, users: Tensor) -> Tensor:
         """XB of the users' training histories: int32 [batch] → float32 [batch, n_items]."""
-        history = self.seen_items(self.check_indices(users))
-        return self._add_rows(history.values, history.row_splits)
+        return self._sums(self.seen_items(self.check_indices(users)))
 
     def score_histories(self, histories: Tensor, ratings: Tensor = None) -> Tensor:
         """XB of any histories, each item counted once: ragged int32 [batch, None] → float32 [batch, n_items]."""
-        histories = self.check_histories(histories)
-        rows = histories.value_rowids()
-        entries, _ = tf.unique(rows * self.n_items + tf.cast(histories.values, rows.dtype))
-        splits = tf.searchsorted(entries // self.n_items, tf.range(histories.nrows() + 1))
-        return self._add_rows(entries % self.n_items, splits)
+        return self._sums(self._distinct(histories))
 
     def score_pairs(self, users: Tensor, items: Tensor) -> Tensor:
         """What the user's history says for one item: int32 [batch], int32 [batch] → float32 [batch]."""
         users, items = self.check_indices(users, items)
-        history = self.seen_items(users)
-        rows = history.value_rowids()
-        weights = self._weights(history.values, tf.gather(items, rows))
-        return tf.math.unsorted_segment_sum(weights, rows, tf.size(users))
+        return self._item_weights.sums_at(self.seen_items(users), items[:, tf.newaxis])[:, 0]
+
+    def rescore(self, users: Tensor, items: Tensor) -> Tensor:
+        """What the user's history says for some items: int32 [batch], int32 [batch, n] → float32 [batch, n]."""
+        users = self.check_indices(users)
+        return self._item_weights.sums_at(self.seen_items(users), self.check_lists(items, users.shape[0]))
+
+    def rescore_histories(self, histories: Tensor, ratings: Tensor, items: Tensor) -> Tensor:
+        """What histories say for some items: ragged int32 [batch, None], int32 [batch, n] → float32 [batch, n]."""
+        return self._item_weights.sums_at(self._distinct(histories), self.check_lists(items, histories.shape[0]))
 
     def history_contributions(self, history: Tensor, item: Tensor) -> Tensor:
         """The item's column of B at the items of a history: int32 [n], int32 [] → float32 [n]."""
-        return self._weights(history, tf.fill(tf.shape(history), item))
+        each = tf.RaggedTensor.from_tensor(history[:, tf.newaxis])
+        return self._item_weights.sums_at(each, tf.fill([tf.size(history), 1], item))[:, 0]
 
-    def _add_rows(self, items: Tensor, splits: Tensor) -> Tensor:
+    def search_model(self, rank: int) -> HistorySearch:
+        """Vectors from the leading directions of B; see `search_by_weights`."""
+        weights, product = self._item_weights.to_csr(), tf.raw_ops.SparseMatrixMatMul
+        transposed = tf.raw_ops.SparseMatrixTranspose(input=weights, type=tf.float32)
+        return search_by_weights(self, lambda x: product(a=weights, b=x), lambda x: product(a=transposed, b=x), rank)
+
+    def _sums(self, histories: Tensor) -> Tensor:
         """Sums of rows of B, by the way that suits its density (and not the batch, on which no last bit may depend)."""
-        is_dense = tf.size(self.weight_values, tf.int64) * _SPARSE > self.n_items**2
-        return tf.cond(is_dense, lambda: self._multiply(items, splits), lambda: self._gather_rows(items, splits))
+        weights = self._item_weights
+        is_dense = tf.size(weights.values, tf.int64) * _SPARSE > self.n_items**2
+        return tf.cond(is_dense, lambda: weights.sums_by_product(histories), lambda: weights.sums(histories))
 
-    def _multiply(self, items: Tensor, splits: Tensor) -> Tensor:
-        """A product with B made dense, for a B that is not really sparse."""
-        shape = tf.constant([self.n_items**2], tf.int64)
-        weights = tf.scatter_nd(self._keys()[:, tf.newaxis], self.weight_values, shape)
-        rows = tf.RaggedTensor.from_row_splits(items, splits, validate=False).value_rowids()
-        weights = tf.reshape(weights, [self.n_items, self.n_items])
-        return linalg.sparse_dense_product(rows, items, tf.size(splits) - 1, weights)
+    @property
+    def _item_weights(self) -> linalg.SparseRows:
+        """B."""
+        splits, columns, values = map(linalg.whole, (self.weight_splits, self.weight_columns, self.weight_values))
+        return linalg.SparseRows(splits, columns, values, self.n_items)
 
-    def _gather_rows(self, items: Tensor, splits: Tensor) -> Tensor:
-        """Only the entries of B in the rows of a history are touched.
-
-        For one user of MovieLens-1M this is 20 times as fast as a product of sparse matrices, which has to put all of B
-        into its own form first; for 1,024 users it is as fast.
-        """
-        starts = tf.gather(self.weight_splits, items)
-        entries = tf.ragged.range(starts, tf.gather(self.weight_splits, items + 1), row_splits_dtype=tf.int64)
-        splits = tf.gather(entries.row_splits, tf.cast(splits, tf.int64))
-        columns = tf.gather(self.weight_columns, entries.values)
-        columns = tf.RaggedTensor.from_row_splits(columns, splits, validate=False)
-        weights = columns.with_values(tf.gather(self.weight_values, entries.values))
-        # A weighted count of the columns in each row: one pass, in the order of the entries.
-        return tf.math.bincount(
-            columns, weights=weights, minlength=self.n_items, maxlength=self.n_items, dtype=tf.float32, axis=-1
-        )
-
-    def _weights(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """Entries of B: int32 [n], int32 [n] → float32 [n], 0 where B has none."""
-        keys = self._keys()
-        wanted = tf.cast(rows, tf.int64) * self.n_items + tf.cast(columns, tf.int64)
-        places = tf.searchsorted(keys, wanted)
-        # One more entry than there is, for what would stand after the last.
-        found = tf.gather(tf.concat([keys, [-1]], axis=0), places) == wanted
-        return tf.where(found, tf.gather(tf.concat([self.weight_values, [0.0]], axis=0), places), 0.0)
-
-    def _keys(self) -> Tensor:
-        """The place of each entry in B's rows one after another, ascending: int64 [n_weights]."""
-        lengths = self.weight_splits[1:] - self.weight_splits[:-1]
-        starts = tf.range(self.n_items, dtype=tf.int64) * self.n_items
-        return tf.repeat(starts, lengths) + tf.cast(self.weight_columns, tf.int64)
+    def _distinct(self, histories: Tensor) -> Tensor:
+        """Histories in which an item comes once, where it came last: ragged int32 [batch, None]."""
+        splits, items, _ = last_of_each_pair(self.check_histories(histories), self.n_items)
+        return tf.RaggedTensor.from_row_splits(items, splits, validate=False)

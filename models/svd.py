@@ -215,7 +215,7 @@ class SVD(ClosedFormRecommender, BiasedFactorRecommender):
         if not self.is_closed_form:
             return tf.gather(self.user_factors, users)
         rows, items, values = self._entries(users)
-        return linalg.sparse_dense_product(rows, items, tf.size(users), self.item_factors, values)
+        return self._weighted_sums(rows, items, tf.size(users), values)
 
     def history_vectors(self, histories: Tensor, ratings: Tensor = None) -> tuple[Tensor, Tensor]:
         """The best p and b of unknown people for the objective, the items' part as it is; or x V and 0.
@@ -229,19 +229,24 @@ class SVD(ClosedFormRecommender, BiasedFactorRecommender):
             splits, items, last = last_of_each_pair(histories, self.n_items)
             rows = tf.RaggedTensor.from_row_splits(items, splits, validate=False).value_rowids()
             values = tf.gather(given, last) if self.values == "rating" else None
-            vectors = linalg.sparse_dense_product(rows, items, histories.nrows(), self.item_factors, values)
+            vectors = self._weighted_sums(rows, items, histories.nrows(), values)
             return vectors, tf.zeros_like(vectors[:, 0])
         # The bias is the weight of one more feature, of a size that makes the penalty λ that of the biases.
         size = np.float32(np.sqrt(self.l2 / self.l2_biases))
-        features = tf.pad(self.item_factors, [[0, 0], [0, 1]], constant_values=size)
-        items = histories.values
-        targets = given - self.rating_mean - tf.gather(self.item_biases, items)
+        rated, items = tf.unique(histories.values)
+        features = tf.pad(self.item_rows(rated), [[0, 0], [0, 1]], constant_values=size)
+        targets = given - self.rating_mean - linalg.rows_of(self.item_biases, histories.values)
         ridge = self.l2 * tf.cast(tf.maximum(histories.row_lengths(), 1), tf.float32)
         shared = tf.zeros([self.n_factors + 1, self.n_factors + 1])
         solved = exact_ragged(
             tf.cast(histories.row_splits, tf.int64), items, tf.ones_like(targets), targets, features, shared, ridge
         )
         return solved[:, :-1], size * solved[:, -1]
+
+    def _weighted_sums(self, rows: Tensor, items: Tensor, n_rows: Tensor, values: Tensor) -> Tensor:
+        """Products x V; of V only the rows that x names are read: float32 [n_rows, n_factors]."""
+        named, items = tf.unique(items)
+        return linalg.sparse_dense_product(rows, items, n_rows, self.item_rows(named), values)
 
     # The singular vectors.
 

@@ -32,6 +32,7 @@ from tfrec.data import Interactions
 from tfrec.data.grouping import group_rows
 from tfrec.linalg.least_squares import exact_ragged
 from tfrec.linalg.products import sparse_dense_product
+from tfrec.linalg.tables import rows_of
 from tfrec.optimizers import decay_learning_rate
 
 _STDDEV = 0.1  # of the factors at the start
@@ -198,16 +199,17 @@ class SVDpp(BiasedFactorRecommender):
         vectors = self._implicit_terms(_distinct(histories, self.n_items))
         if ratings is None:
             return vectors, tf.zeros_like(vectors[:, 0])
-        items, rows = histories.values, histories.value_rowids()
-        features = tf.concat([self.item_factors, tf.ones([self.n_items, 1])], axis=1)
-        explained = tf.reduce_sum(tf.gather(vectors, rows) * tf.gather(self.item_factors, items), axis=1)
+        rows, (rated, items) = histories.value_rowids(), tf.unique(histories.values)
+        factors = self.item_rows(rated)
+        explained = tf.reduce_sum(tf.gather(vectors, rows) * tf.gather(factors, items), axis=1)
         # At least one, so that the system of an empty history, whose solution is 0, is not singular.
         counts = tf.maximum(histories.row_lengths(), 1)
-        residuals = ratings.values - self.rating_mean - tf.gather(self.item_biases, items) - explained
+        biases = rows_of(self.item_biases, histories.values)
+        residuals = ratings.values - self.rating_mean - biases - explained
         solved = exact_ragged(
             splits=tf.cast(histories.row_splits, tf.int64),
             columns=items,
-            features=features,
+            features=tf.pad(factors, [[0, 0], [0, 1]], constant_values=1.0),
             weights=tf.ones_like(residuals),
             targets=residuals,
             shared=tf.zeros([self.n_factors + 1, self.n_factors + 1]),

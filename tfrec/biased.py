@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from tfrec import linalg
 from tfrec._tf import Tensor, tf
 from tfrec.explicit import ExplicitRecommender
 from tfrec.factors import FactorRecommender
@@ -21,6 +22,7 @@ class BiasedFactorRecommender(FactorRecommender, ExplicitRecommender):
         item_factors: q, float32 [n_items, n_factors].
     """
 
+    item_table = "item_factors"
     user_biases: Any
     item_biases: Any
     item_factors: Any
@@ -58,8 +60,11 @@ class BiasedFactorRecommender(FactorRecommender, ExplicitRecommender):
 
     def candidates(self) -> Tensor:
         """(q, b, 1) of all items: float32 [n_items, n_factors + 2]."""
-        biases = tf.convert_to_tensor(self.item_biases)[:, tf.newaxis]
-        return tf.concat([self.item_factors, biases, tf.ones_like(biases)], axis=1)
+        return _with_biases(linalg.whole(self.item_factors), linalg.whole(self.item_biases))
+
+    def gather_candidates(self, items: Tensor) -> Tensor:
+        """Rows of `candidates()`: int32 [...] → float32 [..., n_factors + 2]."""
+        return _with_biases(self.item_rows(items), linalg.rows_of(self.item_biases, items))
 
     def unknown_pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
         """The mean rating and what biases are known; -1 is unknown: float32 [batch]."""
@@ -70,3 +75,8 @@ class BiasedFactorRecommender(FactorRecommender, ExplicitRecommender):
     def _with_constant(self, vectors: Tensor, biases: Tensor) -> Tensor:
         constant = (self.rating_mean + biases)[:, tf.newaxis]
         return tf.concat([vectors, tf.ones_like(constant), constant], axis=1)
+
+
+def _with_biases(factors: Tensor, biases: Tensor) -> Tensor:
+    biases = biases[..., tf.newaxis]
+    return tf.concat([factors, biases, tf.ones_like(biases)], axis=-1)

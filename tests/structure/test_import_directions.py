@@ -18,7 +18,7 @@ PUBLIC = {
 }
 CONTRACT = {
     "tfrec.batches", "tfrec.biased", "tfrec.closed_form", "tfrec.explanations", "tfrec.explicit", "tfrec.factors",
-    "tfrec.pairwise", "tfrec.recommender", "tfrec.sequences",
+    "tfrec.pairwise", "tfrec.recommender", "tfrec.rescoring", "tfrec.sequences", "tfrec.two_sided",
 }  # fmt: skip
 
 # What a room may import from other rooms when it is itself imported.
@@ -58,11 +58,18 @@ ROOMS: dict[str, set[str]] = {
     "tfrec.explanations": {TF, "tfrec.recommender", *RESULTS},
     "tfrec.explicit": {TF, "tfrec.data", "tfrec.inputs", "tfrec.recommender"},
     "tfrec.factors": {TF, "tfrec.recommender"},
-    "tfrec.biased": {TF, "tfrec.explicit", "tfrec.factors"},
+    "tfrec.biased": {TF, "tfrec.explicit", "tfrec.factors", "tfrec.linalg"},
+    "tfrec.rescoring": {TF, "tfrec.linalg"},
+    "tfrec.two_sided": {TF, "tfrec.recommender", "tfrec.rescoring"},
     "tfrec.closed_form": {TF, "tfrec.callbacks", "tfrec.data", "tfrec.linalg", "tfrec.recommender"},
-    "tfrec.retrieval": {TF, "tfrec.checks", "tfrec.linalg", "tfrec.ranking"},
+    "tfrec.op_libraries": set(),
+    "tfrec.retrieval": {TF, "tfrec.checks", "tfrec.linalg", "tfrec.op_libraries", "tfrec.ranking"},
+    "tfrec.rankers": {TF, "tfrec.ranking", "tfrec.retrieval"},
+    "tfrec.retrieving": {TF, "tfrec.rankers", "tfrec.ranking", "tfrec.retrieval"},
+    "tfrec.signatures": {TF, "tfrec.ranking"},
     "tfrec.export": {
-        TF, "tfrec.answers", "tfrec.data", "tfrec.ranking", "tfrec.recommender", "tfrec.retrieval", *RESULTS,
+        TF, "tfrec.answers", "tfrec.data", "tfrec.recommender", "tfrec.retrieval", "tfrec.retrieving",
+        "tfrec.signatures", *RESULTS,
     },
     "tfrec.inference": {TF, "tfrec.recommender"},
     "tfrec.inference.batching": set(),
@@ -72,8 +79,8 @@ ROOMS: dict[str, set[str]] = {
         "tfrec.optimizers", *CONTRACT,
     },
     "tfrec.configs": set(),
-    "tfrec.serving": {TF, "tfrec.inference.batching", "tfrec.inference.cache"},
-    "tfrec.exported": {TF, *RESULTS},
+    "tfrec.serving": {TF, "tfrec.inference.batching", "tfrec.inference.cache", "tfrec.op_libraries"},
+    "tfrec.exported": {TF, "tfrec.op_libraries", *RESULTS},
     "tfrec.config_sections": {"tfrec.metrics"},
     "tfrec.config": {"tfrec.config_sections"},
     "tfrec.experiments": {"tfrec.config", "tfrec.data"},
