@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tfrec import linalg
 from tfrec._tf import Tensor, tf
 from tfrec.checks import check_fraction, check_integer, check_not_negative, check_positive
 from tfrec.factors import FactorRecommender
@@ -225,7 +226,7 @@ class LightGCN(PairwiseRecommender, FactorRecommender, ImplicitRecommender):
 
     def candidates(self) -> Tensor:
         """The vectors of all items: float32 [n_items, n_factors]."""
-        return tf.convert_to_tensor(self.item_vectors)
+        return linalg.whole(self.item_vectors)
 
 
 def _check_layer_weights(weights: Sequence[float] | None, n_layers: int) -> tuple[float, ...] | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tfrec import op_libraries
 from tfrec._tf import tf
 from tfrec.serving import predict
 from tfrec.serving.apis import prediction_log_pb2, saved_model_pb2
@@ -79,9 +80,13 @@ def load(name: str, version: int, path: Path) -> Servable:
     """
     meta_graph = _meta_graph(path)
     try:
+        op_libraries.load(_required_ops(path))
+    except ImportError as error:
+        raise LoadError(f"the SavedModel cannot be loaded: {error}") from error
+    try:
         loaded = tf.saved_model.load(str(path), tags=[SERVE])
     except Exception as error:
-        raise LoadError(_explain(path, str(error))) from error
+        raise LoadError(_explain(str(error))) from error
     servable = Servable(name, version, loaded, meta_graph)
     _warm_up(servable, path)
     return servable
@@ -101,18 +106,18 @@ def _meta_graph(path: Path) -> Any:
     raise LoadError(f"{SAVED_MODEL} holds no graph with the tag {SERVE!r}; write it with tf.saved_model.save")
 
 
-def _explain(path: Path, message: str) -> str:
+def _explain(message: str) -> str:
     if "Op type not registered" not in message:
         return f"the SavedModel cannot be loaded: {_first_line(message)}"
     missing = message.split("'")[1] if "'" in message else "?"
-    library = "scann" if "Scann" in missing or any("scann" in op.lower() for op in _required_ops(path)) else None
-    if library is None:
+    if "Scann" not in missing:
         return (
             f"the op {missing} is not part of TensorFlow; import the package that registers it before the server starts"
         )
     return (
         f"the op {missing} comes from the package scann, which is not loaded: pip install scann, and `import scann` "
-        "before the server starts (a stock tensorflow_model_server cannot load it: export with exact retrieval instead)"
+        "before the server starts (a stock tensorflow_model_server cannot load it: export with exact or faiss "
+        "retrieval instead)"
     )
 
 

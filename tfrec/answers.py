@@ -11,10 +11,13 @@ from tfrec.checks import check_flag, check_integer
 from tfrec.recommendations import Recommendations
 from tfrec.vocabulary import Ids, Vocabulary, check_id_lists, check_ids
 
-# Rows ranked at once: bounds the score matrix, and is large enough to be fast.
+# Rows ranked at once, large enough to be fast; fewer where their scores would be more than a quarter of a gigabyte.
 _BATCH = 1024
+_SCORES = 2**26
 # The largest k that is answered whatever the catalogue's size; `export` has it as its default max_k.
 MAX_K = 1000
+# What share of the best items the retrieval layer of an export must find, unless `export` is told otherwise.
+MIN_RECALL = 0.95
 
 ItemLists = Ids | Sequence[Ids]
 
@@ -114,7 +117,7 @@ class RawIdAnswers:
         function = self._functions().users
         answers = [
             function(tf.constant(indices[rows]), _repeat(k, rows), _part(excluded, rows), exclude_seen)
-            for rows in _batches(len(indices))
+            for rows in self._batches(len(indices))
         ]
         return self._answer(answers, k, users)
 
@@ -157,7 +160,7 @@ class RawIdAnswers:
                 _part(excluded, rows),
                 exclude_seen,
             )
-            for rows in _batches(n_rows)
+            for rows in self._batches(n_rows)
         ]
         return self._answer(answers, k, None)
 
@@ -167,7 +170,7 @@ class RawIdAnswers:
         items = check_ids("item", items)
         indices = self._vocabulary("item").encode(items)
         function = self._functions().similar
-        answers = [function(tf.constant(indices[rows]), _repeat(k, rows)) for rows in _batches(len(indices))]
+        answers = [function(tf.constant(indices[rows]), _repeat(k, rows)) for rows in self._batches(len(indices))]
         return self._answer(answers, k, items)
 
     def _check_k(self, k: int) -> int:
@@ -202,6 +205,10 @@ class RawIdAnswers:
         """Raise a `ValueError` if the model cannot answer yet."""
         self._vocabulary("user")
 
+    def _batches(self, n_rows: int) -> list[slice]:
+        size = max(1, min(_BATCH, _SCORES // self.n_items))
+        return [slice(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
+
     def _functions(self) -> _Functions:
         self.check_answers()
         if self._state.functions is None:
@@ -219,10 +226,6 @@ class RawIdAnswers:
         scores = np.concatenate([empty.astype(np.float32), *(answer.score.numpy() for answer in answers)])
         titles = None if self.item_titles is None else Vocabulary(self.item_titles, "item").decode(items)
         return Recommendations(self._vocabulary("item").decode(items), scores, query, titles)
-
-
-def _batches(n_rows: int) -> list[slice]:
-    return [slice(start, min(start + _BATCH, n_rows)) for start in range(0, n_rows, _BATCH)]
 
 
 def _repeat(k: int, rows: slice) -> Tensor:

@@ -149,7 +149,17 @@ def evaluate(run_dir: Path, as_json: bool) -> None:
 @main.command()
 @click.argument("run_dir", type=click.Path(path_type=Path))
 @click.argument("export_dir", type=click.Path(path_type=Path))
-@click.option("--retrieval", type=click.Choice(["exact"]), default="exact", show_default=True)
+@click.option(
+    "--retrieval",
+    type=click.Choice(["exact", "faiss", "scann"]),
+    default="exact",
+    show_default=True,
+    help="What finds the best items; scann needs a model server with ScaNN's ops.",
+)
+@click.option("--factory", help="Of faiss: its name of the index, such as IVF1024,Flat; by the catalogue's size else.")
+@click.option("--probes", type=int, help="Of faiss and scann: how many lists or leaves are searched for a query.")
+@click.option("--quantize", type=click.Choice(["bfloat16", "int8"]), help="Of exact: keep the candidates in less.")
+@click.option("--min-recall", type=float, help="Refuse a layer that finds less of the best items; .95 by default.")
 @click.option("--name", help="The name to serve it under; the model's own by default.")
 @click.option("-k", default=100, show_default=True, help="How many items the default signature answers.")
 @click.option("--max-k", default=1000, show_default=True, help="The most that a request may ask for.")
@@ -157,16 +167,26 @@ def evaluate(run_dir: Path, as_json: bool) -> None:
 @click.option("--no-users", is_flag=True, help="Leave the users and their histories out.")
 @_plain_errors
 def export(
-    run_dir: Path, export_dir: Path, retrieval: str, name: str, k: int, max_k: int, version: int, no_users: bool
+    run_dir: Path,
+    export_dir: Path,
+    name: str,
+    k: int,
+    max_k: int,
+    version: int,
+    no_users: bool,
+    min_recall: float | None,
+    **retrieval: Any,
 ) -> None:
     """Write the model of a run directory as a SavedModel, EXPORT_DIR/<model>/<version>.
 
     \b
-    Example: tfrec export runs/ml-100k-ease exports
+    Examples: tfrec export runs/ml-100k-ease exports
+              tfrec export runs/gowalla-lightgcn exports --retrieval faiss --probes 32
     """
     from tfrec import runs
-    from tfrec.retrieval import Exact
+    from tfrec.answers import MIN_RECALL
 
+    layer = _layer(**retrieval)
     _, model = runs.load(run_dir)
     if name is not None and (not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.isdecimal()):
         raise ValueError(f"--name takes letters, digits, '.', '_' and '-', and not digits alone; got {name!r}")
@@ -174,7 +194,6 @@ def export(
     if not metrics_file.is_file():
         raise FileNotFoundError(f"{run_dir} is not a whole run directory: {metrics_file.name} is missing; train again")
     metrics = json.loads(metrics_file.read_text(encoding="utf-8"))
-    layer = {"exact": Exact}[retrieval]()
     folder = model.export(
         export_dir / (name or model.name),
         retrieval=layer,
@@ -182,9 +201,37 @@ def export(
         max_k=max_k,
         version=version,
         users=not no_users,
+        min_recall=MIN_RECALL if min_recall is None else min_recall,
         metrics=metrics,
     )
+    _show_recall(json.loads((folder / "assets.extra" / "tfrec.json").read_text(encoding="utf-8"))["retrieval"])
     click.echo(f"exported to {folder}")
+
+
+def _layer(retrieval: str, factory: str | None, probes: int | None, quantize: str | None) -> Any:
+    """The retrieval layer that options ask for; an option of another layer is an error."""
+    from tfrec.retrieval import Exact, Faiss, ScaNN
+
+    takes = {"exact": {"--quantize"}, "faiss": {"--factory", "--probes"}, "scann": {"--probes"}}[retrieval]
+    given = {"--factory": factory, "--probes": probes, "--quantize": quantize}
+    wrong = [option for option, value in given.items() if value is not None and option not in takes]
+    if wrong:
+        raise ValueError(f"--retrieval {retrieval} takes {' and '.join(sorted(takes))}, not {' or '.join(wrong)}")
+    if retrieval == "faiss":
+        return Faiss(factory=factory, n_probes=probes)
+    if retrieval == "scann":
+        return ScaNN(n_leaves_to_search=probes)
+    return Exact(precision=quantize or "float32")
+
+
+def _show_recall(about: dict) -> None:
+    """Say what a retrieval layer was made with, and what it finds."""
+    settings = ", ".join(f"{name} {value}" for name, value in about["settings"].items())
+    if "n_candidates" in about:
+        settings += f"; {about['n_candidates']} candidates of rank {about['rank']} are scored by the model"
+    click.echo(f"{about['layer']}: {settings}")
+    if about["recall"] < 1.0 or "people" in about:
+        click.echo(f"finds {about['recall']:.3f} of the {about['recall_at']} best items, for {about['people']} people")
 
 
 @main.command()

@@ -71,11 +71,11 @@ class ExplicitRecommender(Recommender):
         users = check_range("user", users, self.n_users, minimum=-1)
         return self.answer_pairs(users, check_range("item", items, self.n_items, minimum=-1))
 
-    def ranking_scores_from_histories(self, histories: Tensor, ratings: Tensor = None) -> Tensor:
-        """As of any model; a rating beyond the scale of training counts as that end of it."""
-        if ratings is not None and self.predicts_ratings:
-            ratings = ratings.with_values(self._within_range(ratings.values))
-        return super().ranking_scores_from_histories(histories, ratings)
+    def usable_ratings(self, ratings: Tensor) -> Tensor:
+        """A rating beyond the scale of training counts as that end of it."""
+        if ratings is None or not self.predicts_ratings:
+            return ratings
+        return ratings.with_values(self._within_range(ratings.values))
 
     def answer_pairs(self, users: Tensor, items: Tensor) -> Tensor:
         """Predicted ratings of pairs: as `predict_ratings`; scores, where the model predicts no ratings."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tfrec import op_libraries
 from tfrec.checks import check_integer
 from tfrec.recommendations import Recommendations
 from tfrec.vocabulary import Ids, check_id_lists, check_ids
@@ -62,6 +63,7 @@ class Exported:
 
     Raises:
         ValueError: the export is damaged, or tfrec did not write it.
+        ImportError: it needs the ops of a package that is not there, such as scann.
     """
 
     def __init__(self, folder: str | Path):
@@ -71,8 +73,9 @@ class Exported:
         try:
             about: dict = json.loads((self._folder / _EXTRA / "tfrec.json").read_text(encoding="utf-8"))
             self._max_k = int(about["max_k"])
+            op_libraries.load(about["required_ops"])
             loaded = tf.saved_model.load(str(self._folder))
-        except (OSError, ValueError, TypeError, LookupError, tf.errors.OpError) as error:
+        except (OSError, ValueError, TypeError, LookupError, RuntimeError, tf.errors.OpError) as error:
             raise ValueError(f"{folder} cannot be read as an export of tfrec: {error}") from error
         self.about, self._tf, self._loaded = about, tf, loaded
 

@@ -91,6 +91,42 @@ def best_of(items: Tensor, scores: Tensor, width: Tensor) -> tuple[Tensor, Tenso
     return tf.where(columns >= 0, chosen, -1), values
 
 
+def distinct_exclusions(exclude: Tensor, n_rows: Tensor, n_items: int) -> tuple[Tensor, Tensor]:
+    """What each row excludes, in the form that `best_without` takes, and how many items that is.
+
+    Args:
+        exclude: ragged int32 [n_rows, None], or None; what is no item from 0 to `n_items` - 1 is ignored.
+        n_rows: int32 [].
+        n_items: how many items there are.
+
+    Returns:
+        int32 [n_rows, width], ascending, -1 for padding; and int32 [n_rows].
+    """
+    if exclude is None:
+        return tf.fill([n_rows, 1], -1), tf.zeros([n_rows], tf.int32)
+    given = tf.cast(exclude, tf.int32).to_tensor(-1)
+    given = tf.where(tf.logical_and(given >= 0, given < n_items), given, -1)
+    ascending = tf.pad(tf.sort(given, axis=1), [[0, 0], [1, 0]], constant_values=-1)
+    is_new = ascending[:, 1:] > ascending[:, :-1]
+    return ascending, tf.math.count_nonzero(is_new, axis=1, dtype=tf.int32)
+
+
+def best_without(items: Tensor, scores: Tensor, excluded: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
+    """As `best_of`, of the items that are not excluded.
+
+    Args:
+        items: int32 [batch, n]; -1 stands for no item.
+        scores: float32 [batch, n].
+        excluded: int32 [batch, any], ascending, from `distinct_exclusions`.
+        width: int32 [].
+    """
+    # searchsorted takes no empty matrix.
+    items, scores = (tf.pad(x, [[0, 0], [0, 1]], constant_values=-1) for x in (items, scores))
+    places = tf.minimum(tf.searchsorted(excluded, items), tf.shape(excluded)[1] - 1)
+    kept = tf.gather(excluded, places, batch_dims=1) != items
+    return best_of(tf.where(kept, items, -1), scores, width)
+
+
 def _hidden(model: Any, *lists: Any) -> Tensor:
     """What must not be answered: items without training rows, and those of each row's lists."""
     hidden = tf.logical_not(model.recommendable)[tf.newaxis, :]
@@ -138,12 +174,23 @@ def rank_histories(
         exclude_seen: leave out the items of the history too.
         limit: the largest k that is answered.
     """
+    known, ratings = known_histories(model, histories, ratings)
+    hidden = _hidden(model, known if exclude_seen else None, exclude)
+    return top_k(model.ranking_scores_from_histories(known, ratings), hidden, k, limit)
+
+
+def known_histories(model: Any, histories: Tensor, ratings: Tensor) -> tuple[Tensor, Tensor]:
+    """What a model can use of histories: ragged int32 [batch, None] of items with training rows, and their ratings.
+
+    Args:
+        model: an adapted `Recommender`.
+        histories: ragged int32 [batch, None]; negative entries are unknown items.
+        ratings: ragged float32 [batch, None] of the same row lengths, or None.
+    """
     known = tf.logical_and(histories >= 0, tf.gather(model.recommendable, tf.maximum(histories, 0)))
     if ratings is not None:
         ratings = tf.ragged.boolean_mask(ratings, known)
-    known_histories = tf.ragged.boolean_mask(histories, known)
-    hidden = _hidden(model, known_histories if exclude_seen else None, exclude)
-    return top_k(model.ranking_scores_from_histories(known_histories, ratings), hidden, k, limit)
+    return tf.ragged.boolean_mask(histories, known), ratings
 
 
 def rank_similar(model: Any, items: Tensor, k: Tensor, *, limit: int | None = None) -> Ranked:

@@ -16,7 +16,7 @@ import numpy as np
 from tfrec import callbacks as _callbacks
 from tfrec import saving as _saving
 from tfrec._tf import Tensor, tf, tfrs
-from tfrec.answers import MAX_K, RawIdAnswers
+from tfrec.answers import MAX_K, MIN_RECALL, RawIdAnswers
 from tfrec.checks import check_integer
 from tfrec.data import Interactions
 from tfrec.inputs import check_data
@@ -218,6 +218,7 @@ class Recommender(Scores, RawIdAnswers, tfrs.Model):
                 self.compile()
         if self._state.optimizer_config is None:  # as it was before its first step, for a fit afresh
             self._state.optimizer_config = self.optimizer.get_config()
+        self._build_optimizer()
         self._training_state = None  # BackupAndRestore deletes it, and Keras's next fit would miss it
         self.steps_done.assign(0)  # an earlier fit may have been interrupted within an epoch
         return super().fit(
@@ -227,6 +228,12 @@ class Recommender(Scores, RawIdAnswers, tfrs.Model):
             callbacks=own,
             **keras,
         )
+
+    def _build_optimizer(self) -> None:
+        """Make the optimizer's variables: made within the first step, they would have TensorFlow trace it twice."""
+        if self.trainable_variables and hasattr(self.optimizer, "build"):  # Keras's legacy optimizers have none
+            with self.distribute_strategy.scope():
+                self.optimizer.build(self.trainable_variables)
 
     def begin_epoch(self, epoch: int) -> None:
         """Called before the first step of an epoch."""
@@ -307,18 +314,20 @@ class Recommender(Scores, RawIdAnswers, tfrs.Model):
         exclude_seen: bool = True,
         version: int | None = None,
         users: bool = True,
+        min_recall: float = MIN_RECALL,
         metrics: Any = None,
     ) -> Path:
         """Write a SavedModel for TensorFlow Serving as `path/<version>`; see `tfrec.export.export`, which this calls.
 
         Args:
             path: the model's folder; its last component is the name under which it is served.
-            retrieval: a layer of `tfrec.retrieval`; None is `Exact()`.
+            retrieval: a layer of `tfrec.retrieval`, which is indexed here; None is `Exact()`.
             k: how many items the default signature answers.
             max_k: the largest k that a request may ask for.
             exclude_seen: leave out what a user (or history) has seen already.
             version: a positive integer; None is one more than the highest there.
             users: with the users' histories and signatures; without, only signatures that need none.
+            min_recall: what share of the k best items of a sample of people the retrieval layer must find.
             metrics: figures to keep in the metadata, by name.
 
         Returns:
@@ -335,6 +344,7 @@ class Recommender(Scores, RawIdAnswers, tfrs.Model):
             exclude_seen=exclude_seen,
             version=version,
             users=users,
+            min_recall=min_recall,
             metrics=metrics,
         )
 

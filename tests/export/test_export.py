@@ -13,7 +13,6 @@ from tensorflow_serving.apis import prediction_log_pb2
 from tfrec._tf import tf
 from tfrec.data import Interactions
 from tfrec.models import EASE, Popularity
-from tfrec.retrieval import Exact
 
 
 def graph(version):
@@ -34,7 +33,7 @@ class TestFolder:
         assert about["model"] == "EASE"
         assert about["config"] == model.get_config()
         assert about["metrics"] == {"ndcg@10": 0.5}
-        assert about["retrieval"] == {"layer": "Exact", "recall": 1.0}
+        assert about["retrieval"] == {"layer": "Exact", "settings": {"precision": "float32"}, "recall": 1.0}
         assert (about["k"], about["max_k"], about["users"], about["required_ops"]) == (5, 8, True, [])
         assert about["versions"]["tensorflow"] == tf.__version__
         assert re.fullmatch("[0-9a-f]{64}", about["data"]["fingerprint"])
@@ -194,29 +193,3 @@ class TestExport:
         with pytest.raises(ValueError, match="knows no data yet"):
             EASE().export(tmp_path / "ease")
         assert list(tmp_path.iterdir()) == []
-
-
-class TestExactLayer:
-    def test_is_brute_force(self):
-        generator = np.random.default_rng(0)
-        candidates, queries = generator.normal(size=(50, 8)), generator.normal(size=(6, 8))
-        layer = Exact().index(candidates.astype(np.float32))
-        exclude = tf.ragged.constant([[3, -1], [], [0, 1, 2], [], [], [49]], dtype=tf.int32)
-        ranked = layer(tf.constant(queries, tf.float32), k=tf.constant([5, 4, 3, 2, 1, 60]), exclude=exclude)
-        scores = queries @ candidates.T
-        for row, excluded in enumerate(exclude.to_list()):
-            scores[row, [item for item in excluded if item >= 0]] = -np.inf
-            k = [5, 4, 3, 2, 1, 49][row]
-            best = np.argsort(-scores[row])[:k]
-            assert ranked.item[row].numpy().tolist() == [*best, *[-1] * (60 - k)]
-            np.testing.assert_allclose(ranked.score[row, :k], scores[row, best], rtol=1e-4)
-
-    def test_one_k_for_all(self):
-        layer = Exact().index(np.eye(3, dtype=np.float32))
-        assert layer(tf.eye(3), k=1).item.numpy().tolist() == [[0], [1], [2]]
-
-    def test_bad_input(self):
-        with pytest.raises(ValueError, match="no candidates yet"):
-            Exact()(tf.eye(3), k=1)
-        with pytest.raises(ValueError, match=r"\[n_candidates, dimension\]; got shape \(3,\)"):
-            Exact().index([1.0, 2.0, 3.0])

@@ -86,6 +86,10 @@ class TestAgainstFaiss:
             lists.make_direct_map()
         np.testing.assert_allclose(rows[0][0], lists.reconstruct(int(positions[0][0])), rtol=1e-4, atol=1e-4)
 
+    def test_vectors_are_kept_but_by_coarse_codes(self, index, layer):
+        assert layer.keeps_rows == ("PQ" not in index.factory)
+        assert layer.is_exact == (index.factory == "Flat")
+
     def test_residuals_may_be_off(self, candidates, queries):
         for factory in ("IVF12,PQ5", "IVF12,SQ8", "IVF12,SQfp16"):
             index = faiss.index_factory(DIMENSION, factory, faiss.METRIC_INNER_PRODUCT)

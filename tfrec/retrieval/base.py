@@ -20,9 +20,11 @@ class Retrieval(tf.keras.layers.Layer):
         n_candidates: how many candidates are indexed; 0 before `index`.
         dimension: how many numbers a vector has.
         requires_ops: the packages whose TensorFlow ops a graph with this layer needs; none for stock TensorFlow.
+        op_namespaces: the first part of these ops' names, which TensorFlow asks for when it saves them.
     """
 
     requires_ops: ClassVar[tuple[str, ...]] = ()
+    op_namespaces: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, *, name: str | None = None) -> None:
         super().__init__(name=name, trainable=False)
@@ -51,15 +53,25 @@ class Retrieval(tf.keras.layers.Layer):
         raise NotImplementedError(f"{type(self).__name__} must implement search")
 
     def rows(self, positions: Tensor) -> Tensor:
-        """The vectors of candidates as the index keeps them: int32 [...] → float32 [..., dimension], or None.
+        """The vectors of candidates as the index keeps them: int32 [...] → float32 [..., dimension].
 
-        With them a model's export needs no second copy of the vectors. None: the index doesn't keep them all.
+        A model's export then needs no second copy of the vectors; see `keeps_rows`.
         """
-        return None
+        raise NotImplementedError(f"{type(self).__name__} doesn't keep the vectors of candidates")
 
     def settings(self) -> dict:
         """What this index was made with, the choices that were left to it included: of JSON's types."""
         return {}
+
+    @property
+    def keeps_rows(self) -> bool:
+        """Whether `rows` may stand in for the vectors that were indexed."""
+        return type(self).rows is not Retrieval.rows
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether no answer can differ from that of scoring every candidate."""
+        return False
 
     # What every layer has.
 
@@ -93,7 +105,7 @@ class Retrieval(tf.keras.layers.Layer):
         """
         queries, k = self.check_queries(queries, k)
         width = tf.reduce_max(tf.concat([k, [0]], axis=0))
-        excluded, n_excluded = _distinct_sorted(exclude, tf.shape(queries)[0], self.n_candidates)
+        excluded, n_excluded = ranking.distinct_exclusions(exclude, tf.shape(queries)[0], self.n_candidates)
         enough = tf.minimum(k, self.n_candidates - n_excluded)
 
         def answers(chosen: Tensor, thorough: bool) -> tuple[Tensor, Tensor]:
@@ -101,7 +113,7 @@ class Retrieval(tf.keras.layers.Layer):
             most_left_out = tf.reduce_max(tf.concat([tf.gather(n_excluded, chosen), [0]], axis=0))
             fetch = tf.minimum(width + most_left_out, self.n_candidates)
             items, scores = self.search(tf.gather(queries, chosen), fetch, thorough=thorough)
-            return _keep(items, scores, left_out, width)
+            return ranking.best_without(items, scores, left_out, width)
 
         items, scores = answers(tf.range(tf.shape(queries)[0]), thorough=False)
         found = tf.math.count_nonzero(items >= 0, axis=1, dtype=tf.int32)
@@ -145,21 +157,3 @@ def check_candidates(candidates: Tensor) -> np.ndarray:
     if not np.isfinite(matrix).all():
         raise ValueError("index takes candidates that are finite numbers; got NaN or an infinity among them")
     return matrix
-
-
-def _distinct_sorted(exclude: Tensor, n_rows: Tensor, n_candidates: int) -> tuple[Tensor, Tensor]:
-    """The distinct exclusions of each row, as int32 [batch, width] that ascends after its padding, and how many."""
-    if exclude is None:
-        return tf.fill([n_rows, 1], -1), tf.zeros([n_rows], tf.int32)
-    given = tf.cast(exclude, tf.int32).to_tensor(-1)
-    given = tf.where(tf.logical_and(given >= 0, given < n_candidates), given, -1)
-    ascending = tf.pad(tf.sort(given, axis=1), [[0, 0], [1, 0]], constant_values=-1)
-    is_new = ascending[:, 1:] > ascending[:, :-1]
-    return ascending, tf.math.count_nonzero(is_new, axis=1, dtype=tf.int32)
-
-
-def _keep(items: Tensor, scores: Tensor, excluded: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
-    """The first `width` of each row that are not excluded; -1 and 0 where there are no more."""
-    places = tf.minimum(tf.searchsorted(excluded, items), tf.shape(excluded)[1] - 1)
-    kept = tf.logical_and(items >= 0, tf.gather(excluded, places, batch_dims=1) != items)
-    return ranking.best_of(tf.where(kept, items, -1), scores, width)

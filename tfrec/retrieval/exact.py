@@ -40,6 +40,11 @@ class Exact(Retrieval):
         """The precision."""
         return {"precision": self.precision}
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether candidates are kept as they were given."""
+        return self.precision == "float32"
+
     def rows(self, positions: Tensor) -> Tensor:
         """The candidates, as they are kept: int32 [...] → float32 [..., dimension]."""
         return self._rows.take(positions)

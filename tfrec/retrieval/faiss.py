@@ -119,6 +119,11 @@ class Faiss(Retrieval):
         return self._parts.rows(positions)
 
     @property
+    def keeps_rows(self) -> bool:
+        """Whether `rows` may stand in for the vectors that were indexed: not those of PQ, whose codes are coarse."""
+        return "PQ" not in (self._described or self.factory or "")
+
+    @property
     def is_exact(self) -> bool:
         """Whether every candidate is scored by its own vector: "Flat"."""
         return self._described == "Flat"

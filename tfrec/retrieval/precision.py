@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tfrec import linalg
 from tfrec._tf import Tensor, tf
 
 Precision = Literal["float32", "bfloat16", "int8"]
@@ -36,16 +37,16 @@ class QuantizedRows(tf.Module):
 
     def take(self, indices: Tensor) -> Tensor:
         """Rows by index: int32 [...] → float32 [..., dimension]."""
-        rows = tf.cast(tf.gather(self.kept, indices), tf.float32)
+        rows = tf.cast(linalg.rows_of(self.kept, indices), tf.float32)
         return rows if self.scales is None else rows * tf.gather(self.scales, indices)[..., tf.newaxis]
 
     def products(self, queries: Tensor) -> Tensor:
         """Inner products of queries with every row: float32 [batch, dimension] → float32 [batch, n]."""
-        if self.kept.dtype == tf.float32:
-            return tf.matmul(queries, self.kept, transpose_b=True)
-        n_rows = self.kept.shape[0]
+        kept = linalg.whole(self.kept)
+        if kept.dtype == tf.float32:
+            return tf.matmul(queries, kept, transpose_b=True)
+        n_rows = kept.shape[0]
         ends = np.linspace(0, n_rows, min(_STRIPS, n_rows) + 1).astype(int)
-        kept = self.kept.read_value()
         products = tf.concat(
             [
                 tf.matmul(queries, tf.cast(kept[start:end], tf.float32), transpose_b=True)
