@@ -22,8 +22,8 @@ F_t · M[i]. All positions learn at once to predict the item that comes next, i�
                      Sequential Recommendation Trained with Negative Sampling", RecSys 2023, eq. 13 for β.
 
 The full cross-entropy is computed by parts that fit the processor's cache, so that it needs the memory of no table of
-targets by items. Settings for MovieLens-1M and Beauty, leave one out with all items ranked, and the figures that they
-reach: `configs/ml-1m-loo/sasrec.yaml`, `configs/beauty/sasrec.yaml`.
+targets by items. Leave one out, with all items ranked, HR@10 and nDCG@10 are .302 and .176 on MovieLens-1M, and .088
+and .052 on Beauty: `configs/ml-1m-loo/sasrec.yaml`, `configs/beauty/sasrec.yaml`.
 """
 
 from typing import Any, Literal, get_args

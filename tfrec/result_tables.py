@@ -111,6 +111,23 @@ TABLES: Mapping[str, ResultTable] = MappingProxyType(
                 ),
             ),
             ResultTable(
+                "sequential",
+                "MovieLens-1M and Beauty, the next item",
+                "Leave one out: the last item of each user is the test, the one before it the validation. All items "
+                "that the user hasn't had are ranked, from everything before the test item. MovieLens-1M is 5-core "
+                "(6,040 users, 3,416 items); Beauty is the 5-core data that Zhou et al. 2020 published with S3-Rec "
+                "(22,363 users, 12,101 items). Figures are means over users.",
+                _RANKED,
+                (
+                    ResultRow("ml-1m-loo/popularity", "Popularity, MovieLens-1M"),
+                    ResultRow("ml-1m-loo/ease", "EASE, MovieLens-1M"),
+                    ResultRow("ml-1m-loo/sasrec", "SASRec, MovieLens-1M"),
+                    ResultRow("beauty/popularity", "Popularity, Beauty"),
+                    ResultRow("beauty/ease", "EASE, Beauty"),
+                    ResultRow("beauty/sasrec", "SASRec, Beauty"),
+                ),
+            ),
+            ResultTable(
                 "gowalla",
                 "Gowalla, ranking of all items",
                 "The split that He et al. 2020 published with LightGCN: 29,858 users, 40,981 places, of which all that "
