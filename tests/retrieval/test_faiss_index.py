@@ -36,6 +36,18 @@ class TestSearch:
         assert FaissIndex("IVF4,Flat").build(vectors).index.nprobe == 4
         assert FaissIndex("IVF20,Flat").build(vectors).index.nprobe == 8
 
+    @pytest.mark.parametrize("factory", ["IVF9,Flat", "OPQ2_8,IVF9,Flat"])
+    def test_lists_are_of_the_nearest_centroid(self, vectors, factory):
+        vectors = vectors * np.random.default_rng(0).lognormal(size=(N, 1)).astype("f")
+        index = FaissIndex(factory).build(vectors).index
+        lists = faiss.downcast_index(faiss.try_extract_index_ivf(index))
+        centroids = lists.quantizer.reconstruct_n(0, 9)
+        for number in range(9):
+            for item in faiss.rev_swig_ptr(lists.invlists.get_ids(number), lists.invlists.list_size(number)):
+                vector = index.chain.at(0).apply(vectors[item : item + 1]) if "OPQ" in factory else vectors[item]
+                assert np.argmin(((centroids - vector) ** 2).sum(axis=1)) == number
+        assert lists.quantizer.metric_type == faiss.METRIC_INNER_PRODUCT
+
     def test_the_same_seed_is_the_same_index(self, vectors):
         answers = [
             FaissIndex("IVF20,Flat", 1, seed=seed).build(vectors).search(vectors[:9], 30)[0] for seed in (1, 1, 2)

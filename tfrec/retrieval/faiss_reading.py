@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from tfrec.retrieval.faiss_building import describe, import_faiss
 from tfrec.retrieval.faiss_codes import Codes, Floats, ProductCodes, ScaledBytes
-from tfrec.retrieval.faiss_index import describe, import_faiss
 from tfrec.retrieval.faiss_lists import AllVectors, InvertedLists
 
 COMPILED = '"Flat", "IVF…,Flat", "IVF…,PQ…" of 8 bits, "IVF…,SQ8" and "IVF…,SQfp16", each by inner product'
