@@ -38,7 +38,8 @@ def fit(arguments: argparse.Namespace, folder: Path) -> dict[str, Any]:
     seconds, made = timed(
         lambda: tfrec.data.synthetic(arguments.users, arguments.items, arguments.interactions, n_tastes=64)
     )
-    model = ALS(n_factors=N_FACTORS)
+    # For data so sparse the defaults, which are for MovieLens, would leave nothing of the vectors.
+    model = ALS(n_factors=N_FACTORS, unobserved_weight=200 / arguments.items, l2=0.006)
     fitting, _ = timed(lambda: model.fit(made, epochs=arguments.epochs, verbose=2))
     model.save(folder / "model")
     if arguments.vectors:

@@ -40,7 +40,8 @@ def choose(
 
     A layer that searches vectors which only approximate the model's scores finds candidates for the model to score. The
     rank of the approximation and the number of candidates are those of the least work with which the answers of one
-    half of some people are good enough, every vector being looked at. Those of the other half say what the layer finds.
+    half of some people are good enough, every vector being looked at. Those of the other half say what the layer finds;
+    a layer that was told nothing of how much to look at looks at more until that is enough.
 
     Args:
         model: a fitted `Recommender`.
@@ -69,14 +70,23 @@ def choose(
         about |= {"rank": rank, "n_candidates": n_candidates}
     if layer.is_exact and products:
         return Choice(ranker, about | {"recall": 1.0})
-    with ranker.tracing():
-        found = {"histories": people.recall_of_histories(ranker)}
-        if users:
-            found["users"] = people.recall_of_users(ranker)
+    found = _recall(people, ranker, users)
+    while min(found.values()) < min_recall and layer.widen():
+        found = _recall(people, ranker, users)
+    about["settings"] = layer.settings()
     about |= {"recall": min(found.values()), "recall_at": k, "recall_of": found, "people": people.n_measured}
     if about["recall"] < min_recall:
         raise ValueError(_too_few(model, about, min_recall))
     return Choice(ranker, about)
+
+
+def _recall(people: "_Sample", ranker: Searched, users: bool) -> dict[str, float]:
+    """What a ranker finds, for people by their histories, and as users where there are any."""
+    with ranker.tracing():
+        found = {"histories": people.recall_of_histories(ranker)}
+        if users:
+            found["users"] = people.recall_of_users(ranker)
+    return found
 
 
 def _too_few(model: Any, about: dict, min_recall: float) -> str:

@@ -80,6 +80,12 @@ class TestFactors:
             als.export(tmp_path / "als", retrieval=layer, k=K, min_recall=0.99)
         assert not (tmp_path / "als").exists()
 
+    def test_an_index_that_was_told_nothing_looks_at_more(self, als, tmp_path):
+        version = als.export(tmp_path / "als", retrieval=Faiss(factory="IVF24,Flat"), k=K, min_recall=0.9999)
+        assert about(version)["settings"]["n_probes"] > 8
+        got, wanted = answers(version, als)
+        assert recall(got, wanted) == 1.0
+
     def test_an_index_that_overlooks_something_never_answers_too_little(self, als, tmp_path):
         layer = Faiss(factory="IVF24,Flat", n_probes=1)
         version = als.export(tmp_path / "als", retrieval=layer, k=K, min_recall=0.0)

@@ -1,5 +1,7 @@
 """The compiled index beside faiss's own search of the same index."""
 
+from typing import Any
+
 import faiss
 import numpy as np
 import pytest
@@ -92,7 +94,7 @@ class TestAgainstFaiss:
 
     def test_residuals_may_be_off(self, candidates, queries):
         for factory in ("IVF12,PQ5", "IVF12,SQ8", "IVF12,SQfp16"):
-            index = faiss.index_factory(DIMENSION, factory, faiss.METRIC_INNER_PRODUCT)
+            index: Any = faiss.index_factory(DIMENSION, factory, faiss.METRIC_INNER_PRODUCT)
             index.by_residual, index.nprobe = False, 4
             if "PQ" in factory:
                 index.do_polysemous_training, index.pq.cp.min_points_per_centroid = False, 1

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tfrec.retrieval import FaissIndex
+from tfrec.retrieval.faiss_building import inverted_file
 
 N, DIMENSION = 400, 8
 
@@ -40,7 +41,7 @@ class TestSearch:
     def test_lists_are_of_the_nearest_centroid(self, vectors, factory):
         vectors = vectors * np.random.default_rng(0).lognormal(size=(N, 1)).astype("f")
         index = FaissIndex(factory).build(vectors).index
-        lists = faiss.downcast_index(faiss.try_extract_index_ivf(index))
+        lists = inverted_file(index)
         centroids = lists.quantizer.reconstruct_n(0, 9)
         for number in range(9):
             for item in faiss.rev_swig_ptr(lists.invlists.get_ids(number), lists.invlists.list_size(number)):
@@ -141,7 +142,7 @@ class TestErrors:
         with pytest.raises(ValueError, match="n_probes is at most the number of lists, 4; got 5"):
             FaissIndex("IVF4,Flat", n_probes=5).build(vectors)
         with pytest.raises(TypeError, match="gpu must be True or False"):
-            FaissIndex(gpu="yes")
+            FaissIndex(**{"gpu": "yes"})
 
     @pytest.mark.skipif(hasattr(faiss, "StandardGpuResources"), reason="this faiss has GPU support")
     def test_no_gpu_support(self, vectors):

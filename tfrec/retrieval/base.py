@@ -59,6 +59,14 @@ class Retrieval(tf.keras.layers.Layer):
         """
         raise NotImplementedError(f"{type(self).__name__} doesn't keep the vectors of candidates")
 
+    def widen(self) -> bool:
+        """Have searches look at twice as many candidates from now on, if how many was left to the layer.
+
+        Returns:
+            Whether they do.
+        """
+        return False
+
     def settings(self) -> dict:
         """What this index was made with, the choices that were left to it included: of JSON's types."""
         return {}

@@ -35,7 +35,8 @@ class Faiss(Retrieval):
         factory: faiss's factory string: "Flat" (all candidates are scored), "IVF1024,Flat" (1,024 lists of vectors),
             "IVF1024,PQ16" (16 bytes a vector), "IVF1024,SQ8" (a byte a dimension) or "IVF1024,SQfp16" (two bytes).
             None: "Flat" below 20,000 candidates, else "IVF…,Flat" with 4√n lists.
-        n_probes: how many lists are searched for a query: more find more of the best. None: a 32nd, and at least 8.
+        n_probes: how many lists are searched for a query: more find more of the best. None: a 32nd, and
+            at least 8; an export doubles that until the recall it asks for is reached.
             Not heeded where "Flat" is chosen.
         seed: of the training.
         name: Keras's name of the layer.
@@ -59,7 +60,7 @@ class Faiss(Retrieval):
         if factory == "Flat" and n_probes is not None:
             raise ValueError('n_probes is for an index with inverted lists (IVF…), which "Flat" has not')
         self._parts: Any = None
-        self._described = ""
+        self._described, self._dimension = "", 0
         self._probe: Any = None
         self._search_all: Any = None
 
@@ -95,16 +96,27 @@ class Faiss(Retrieval):
         self._compile(FaissIndex(factory=factory, n_probes=n_probes, seed=self.seed).build(candidates))
 
     def _compile(self, index: FaissIndex) -> None:
-        parts = read(index.index)
-        specs = [tf.TensorSpec([None, index.index.d], tf.float32), tf.TensorSpec([], tf.int32)]
+        self._parts, self._described, self._dimension = read(index.index), index.factory, index.index.d
+        self._search_all = self._function(self._parts.score_all)
+        has_lists = isinstance(self._parts, InvertedLists)
+        self._probe = self._function(self._parts.probe) if has_lists else self._search_all
 
-        # Functions of their own: the graph of a signature calls them, and doesn't repeat them.
-        def function(search: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Any:
-            return tf.function(search, input_signature=specs, autograph=False)
+    def _function(self, search: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Any:
+        """A function of its own: the graph of a signature calls it, and doesn't repeat it."""
+        specs = [tf.TensorSpec([None, self._dimension], tf.float32), tf.TensorSpec([], tf.int32)]
+        return tf.function(search, input_signature=specs, autograph=False)
 
-        self._search_all = function(parts.score_all)
-        self._probe = function(parts.probe) if isinstance(parts, InvertedLists) else self._search_all
-        self._parts, self._described = parts, index.factory
+    def widen(self) -> bool:
+        """Probe twice as many lists, unless `n_probes` was given or all are probed; returns whether it does."""
+        parts = self._parts
+        if self.n_probes is not None or not isinstance(parts, InvertedLists):
+            return False
+        n_lists = int(parts.centroids.shape[0])
+        if parts.n_probes >= n_lists:
+            return False
+        parts.n_probes = min(2 * parts.n_probes, n_lists)
+        self._probe = self._function(parts.probe)
+        return True
 
     def search(self, queries: Tensor, k: Tensor, *, thorough: bool) -> tuple[Tensor, Tensor]:
         """The best candidates of the lists that are probed, or of all; see `Retrieval.search`."""

@@ -58,7 +58,7 @@ def _check_filled(index: Any) -> None:
 
 
 def _check_kind(faiss: Any, index: Any) -> None:
-    quantizer = faiss.downcast_index(index.quantizer) if hasattr(index, "quantizer") else None
+    quantizer: Any = faiss.downcast_index(index.quantizer) if hasattr(index, "quantizer") else None
     problem = None
     if not describe(index).startswith("IVF"):
         problem = f"it is of faiss's kind {type(index).__name__}"
