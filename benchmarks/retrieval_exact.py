@@ -12,6 +12,8 @@ import json
 import os
 import statistics
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,10 @@ from tfrec.retrieval import Exact  # noqa: E402
 BAR = 1.5
 
 
+def _as_arrays(side: Callable[[], Any]) -> Any:
+    return tf.nest.map_structure(np.asarray, side())
+
+
 def run(arguments: argparse.Namespace) -> dict[str, Any]:
     """All the figures."""
     about = machine("tensorflow")
@@ -43,7 +49,7 @@ def run(arguments: argparse.Namespace) -> dict[str, Any]:
     excluding = tf.function(lambda: layer(queries, k, seen), autograph=False)
     sides = {"bare": bare, "layer": plain, "layer, seen films excluded": excluding}
     seconds, results = alternate(
-        {name: lambda side=side: tf.nest.map_structure(np.asarray, side()) for name, side in sides.items()},
+        {name: partial(_as_arrays, side) for name, side in sides.items()},
         arguments.repeats,
     )
     np.testing.assert_array_equal(results["layer"].item, results["bare"].indices)

@@ -208,7 +208,7 @@ def export(
     click.echo(f"exported to {folder}")
 
 
-def _layer(retrieval: str, factory: str | None, probes: int | None, quantize: str | None) -> Any:
+def _layer(retrieval: str, factory: str | None, probes: int | None, quantize: Any) -> Any:
     """The retrieval layer that options ask for; an option of another layer is an error."""
     from tfrec.retrieval import Exact, Faiss, ScaNN
 

@@ -21,7 +21,7 @@ class FactorRecommender(Recommender):
             None if nothing reads single rows of it.
     """
 
-    search_ranks = (0,)
+    search_ranks: tuple[int, ...] = (0,)
     scores_are_products = True
     item_table: str | None = None
 

@@ -56,7 +56,7 @@ def answers(version, model, *, k=K, exclude=()) -> tuple[list, list]:
 
 
 def recall(got: list, wanted: list) -> float:
-    return np.mean([len(set(one) & set(other)) / len(other) for one, other in zip(got, wanted, strict=True)])
+    return float(np.mean([len(set(one) & set(other)) / len(other) for one, other in zip(got, wanted, strict=True)]))
 
 
 class TestFactors:

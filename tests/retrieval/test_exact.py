@@ -70,7 +70,7 @@ def test_only_full_precision_is_exact():
 
 def test_refuses_another_precision():
     with pytest.raises(ValueError, match="precision must be one of"):
-        Exact(precision="float16")
+        Exact(precision="float16")  # type: ignore[arg-type]
 
 
 def test_index_again_forgets_what_was(vectors, brute_force, listed):

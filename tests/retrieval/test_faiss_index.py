@@ -142,7 +142,7 @@ class TestErrors:
         with pytest.raises(ValueError, match="n_probes is at most the number of lists, 4; got 5"):
             FaissIndex("IVF4,Flat", n_probes=5).build(vectors)
         with pytest.raises(TypeError, match="gpu must be True or False"):
-            FaissIndex(**{"gpu": "yes"})
+            FaissIndex(gpu="yes")  # type: ignore[arg-type]
 
     @pytest.mark.skipif(hasattr(faiss, "StandardGpuResources"), reason="this faiss has GPU support")
     def test_no_gpu_support(self, vectors):
