@@ -8,9 +8,9 @@ norms over a falling spectrum, as vectors of ALS are. An .npz with the arrays `i
 the last. Queries are not among the vectors that train the index, and are asked one by one. `exact` is a bare product
 and `tf.math.top_k`, `compiled` the layer's search, both in a tf.function; `faiss` is its Python search in one thread
 with the same probes (more threads wait for TensorFlow's); `call` is a tf.function that does nothing, which a model
-server doesn't pay. Recall is the share of the best k by scoring every item. Exit
-code 1 if on clustered or unequal vectors no number of probes reaches a recall of 0.95 at no more than 3 times faiss's
-time and an eighth of the exact one, or if `compiled` and `faiss` differ in recall.
+server doesn't pay. Recall is the share of the best k by scoring every item. Exit code 1 if on clustered or unequal
+vectors no number of probes reaches a recall of 0.95 at no more than 3 times faiss's time and an eighth of the exact
+one, or if `compiled` and `faiss` differ in recall.
 """
 
 import argparse
@@ -149,15 +149,14 @@ def show(result: dict[str, Any]) -> None:
         print(
             f"\n{kind}: {figures['items']:,} items, {figures['factory']}, built in {figures['seconds_to_build']:.0f} s"
         )
-        print(
-            f"{'probes':>8}{'exact':>9}{'compiled':>10}{'faiss':>9}{'call':>8}{'c / f':>8}{'e / c':>8}{'recall':>9}{'faiss':>8}"
-        )
+        columns = ("exact", "compiled", "faiss", "call", "c / f", "e / c", "recall", "of faiss")
+        print(f"{'probes':>8}" + "".join(f"{column:>10}" for column in columns))
         for row in figures["probes"]:
             times, recalls = row["ms_a_query"], row["recall"]
             print(
-                f"{row['n_probes']:8}{times['exact']:9.3f}{times['compiled']:10.3f}{times['faiss']:9.3f}{times['call']:8.3f}"
-                f"{row['compiled_to_faiss']:8.2f}{row['exact_to_compiled']:8.1f}"
-                f"{recalls['compiled']:9.3f}{recalls['faiss']:8.3f}"
+                f"{row['n_probes']:8}" + "".join(f"{times[side]:10.3f}" for side in columns[:4]),
+                f"{row['compiled_to_faiss']:9.2f}{row['exact_to_compiled']:10.1f}"
+                f"{recalls['compiled']:10.3f}{recalls['faiss']:10.3f}",
             )
 
 

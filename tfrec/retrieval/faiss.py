@@ -15,7 +15,7 @@ from tfrec.retrieval.faiss_lists import InvertedLists
 from tfrec.retrieval.faiss_reading import COMPILED, read
 
 # Below, scoring all candidates takes no longer than choosing among lists.
-_FLAT_BELOW = 20_000
+_FLAT_BELOW = 100_000
 _FACTORY = re.compile(r"Flat|IVF[1-9]\d*,(Flat|PQ[1-9]\d*(x8)?(np)?|SQ8|SQfp16)")
 
 
@@ -34,7 +34,7 @@ class Faiss(Retrieval):
     Args:
         factory: faiss's factory string: "Flat" (all candidates are scored), "IVF1024,Flat" (1,024 lists of vectors),
             "IVF1024,PQ16" (16 bytes a vector), "IVF1024,SQ8" (a byte a dimension) or "IVF1024,SQfp16" (two bytes).
-            None: "Flat" below 20,000 candidates, else "IVF…,Flat" with 4√n lists.
+            None: "Flat" below 100,000 candidates, else "IVF…,Flat" with 4√n lists.
         n_probes: how many lists are searched for a query: more find more of the best. None: a 32nd, and
             at least 8; an export doubles that until the recall it asks for is reached.
             Not heeded where "Flat" is chosen.
