@@ -62,7 +62,7 @@ def test_python(here):
 
 
 def test_a_comparison(here, capsys):
-    _, snippet, _ = blocks("python")
+    _, snippet, *_ = blocks("python")
     (here / "snippet.py").write_text(snippet)
     output = run_here(here / "snippet.py", capsys)
     assert "k_core(user=10, item=5): rows 100,000" in output
@@ -72,11 +72,19 @@ def test_a_comparison(here, capsys):
 
 
 def test_ratings_and_reasons(here, capsys):
-    _, _, snippet = blocks("python")
+    _, _, snippet, *_ = blocks("python")
     (here / "snippet.py").write_text(snippet)
     output = run_here(here / "snippet.py", capsys)
     assert "for user 196: score" in output
     assert "(1, 32) (1682, 32)" in output
+
+
+def test_a_million_items(here, capsys):
+    *_, snippet = blocks("python")
+    (here / "snippet.py").write_text(snippet)
+    run_here(here / "snippet.py", capsys)
+    about = json.loads((here / "exports" / "als" / "1" / "assets.extra" / "tfrec.json").read_text())
+    assert about["retrieval"]["layer"] == "Faiss"
 
 
 def test_shell(here):
