@@ -128,7 +128,7 @@ class Searched:
 
     def similar(self, items: Tensor, k: Tensor) -> ranking.Ranked:
         """As `ranking.rank_similar`: int32 [batch] and int32 [batch]."""
-        known = tf.logical_and(items >= 0, tf.gather(self._model.recommendable, tf.maximum(items, 0)))
+        known = self._model.are_recommendable(items)
         histories = tf.RaggedTensor.from_tensor(items[:, tf.newaxis])
         return self.histories(histories, None, tf.where(known, k, 0), histories)
 

@@ -187,7 +187,7 @@ def known_histories(model: Any, histories: Tensor, ratings: Tensor) -> tuple[Ten
         histories: ragged int32 [batch, None]; negative entries are unknown items.
         ratings: ragged float32 [batch, None] of the same row lengths, or None.
     """
-    known = tf.logical_and(histories >= 0, tf.gather(model.recommendable, tf.maximum(histories, 0)))
+    known = histories.with_values(model.are_recommendable(histories.values))
     if ratings is not None:
         ratings = tf.ragged.boolean_mask(ratings, known)
     return tf.ragged.boolean_mask(histories, known), ratings
@@ -195,7 +195,7 @@ def known_histories(model: Any, histories: Tensor, ratings: Tensor) -> tuple[Ten
 
 def rank_similar(model: Any, items: Tensor, k: Tensor, *, limit: int | None = None) -> Ranked:
     """What the model recommends to somebody who likes one item; an unknown item (-1) has an empty row."""
-    known = tf.logical_and(items >= 0, tf.gather(model.recommendable, tf.maximum(items, 0)))
+    known = model.are_recommendable(items)
     histories = tf.RaggedTensor.from_tensor(items[:, tf.newaxis])
     return rank_histories(model, histories, None, tf.where(known, k, 0), None, exclude_seen=True, limit=limit)
 
@@ -212,7 +212,7 @@ def score_known_pairs(model: Any, users: Tensor, items: Tensor) -> Tensor:
         float32 [batch].
     """
     known_user = model.has_history(users)
-    known_item = tf.logical_and(items >= 0, tf.gather(model.recommendable, tf.maximum(items, 0)))
+    known_item = model.are_recommendable(items)
     scores = model.score_pairs(tf.maximum(users, 0), tf.maximum(items, 0))
     fallback = model.unknown_pair_scores(tf.where(known_user, users, -1), tf.where(known_item, items, -1))
     return tf.where(tf.logical_and(known_user, known_item), scores, fallback)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tfrec import ranking
+from tfrec import linalg, ranking
 from tfrec._tf import Tensor, tf
 from tfrec.inputs import check_range
 
@@ -121,6 +121,11 @@ class Scores:
     def recommendable(self) -> Tensor:
         """Which items have training rows: bool [n_items]. The others are never recommended."""
         return self.item_counts > 0
+
+    def are_recommendable(self, items: Tensor) -> Tensor:
+        """Which of these items have training rows: int32 [...], -1 for an unknown item → bool [...]."""
+        counts = linalg.rows_of(self.item_counts, tf.maximum(items, 0))
+        return tf.logical_and(items >= 0, counts > 0)
 
     def fallback_scores(self) -> Tensor:
         """What ranks the items for people of whom nothing is known, how popular they are: float32 [n_items]."""

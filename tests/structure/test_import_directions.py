@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
     "tfrec.inputs": {TF, "tfrec.data"},
     "tfrec.saving": RESULTS,
     "tfrec.answers": {TF, "tfrec.ranking", *RESULTS},
-    "tfrec.scores": {TF, "tfrec.inputs", "tfrec.ranking"},
+    "tfrec.scores": {TF, "tfrec.inputs", "tfrec.linalg", "tfrec.ranking"},
     "tfrec.recommender": {
         TF, "tfrec.answers", "tfrec.callbacks", "tfrec.data", "tfrec.inputs", "tfrec.saving", "tfrec.scores", *RESULTS,
     },
