@@ -52,12 +52,19 @@ def _replace(path: Path, aside: Path) -> None:
     shutil.rmtree(retired)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, or replace it."""
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A file to write, which becomes `path` at the end, in the place of an earlier one, or is removed if that fails."""
     aside = _aside(path)
     try:
-        aside.write_text(text, encoding="utf-8")
+        yield aside
         os.replace(aside, path)
     except BaseException:
         aside.unlink(missing_ok=True)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file, or replace it."""
+    with new_file(path) as aside:
+        aside.write_text(text, encoding="utf-8")

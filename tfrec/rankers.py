@@ -86,8 +86,7 @@ class Searched:
             self._positions = tf.Variable(positions, trainable=False, name="positions")
             candidates = candidates[indexed]
         layer.index(candidates)
-        self._fallback_scores = model.fallback_scores()
-        order = indexed[np.argsort(-self._fallback_scores.numpy()[indexed], kind="stable")]
+        order = indexed[np.argsort(-model.fallback_scores().numpy()[indexed], kind="stable")]
         self._popular = tf.Variable(order, trainable=False, name="popular_items")
 
     @property

@@ -35,9 +35,8 @@ class Faiss(Retrieval):
         factory: faiss's factory string: "Flat" (all candidates are scored), "IVF1024,Flat" (1,024 lists of vectors),
             "IVF1024,PQ16" (16 bytes a vector), "IVF1024,SQ8" (a byte a dimension) or "IVF1024,SQfp16" (two bytes).
             None: "Flat" below 100,000 candidates, else "IVF…,Flat" with 4√n lists.
-        n_probes: how many lists are searched for a query: more find more of the best. None: a 32nd, and
-            at least 8; an export doubles that until the recall it asks for is reached.
-            Not heeded where "Flat" is chosen.
+        n_probes: how many lists are searched for a query: more find more of the best. None: a 32nd, and at least 8; an
+            export doubles that until the recall it asks for is reached. Not heeded where "Flat" is chosen.
         seed: of the training.
         name: Keras's name of the layer.
 

@@ -1,12 +1,12 @@
 """An index of faiss for use in Python: build, search, save, load."""
 
 import os
-import uuid
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from tfrec import files
 from tfrec.checks import check_flag, check_integer
 from tfrec.retrieval import faiss_building as building
 from tfrec.retrieval.base import check_candidates
@@ -117,13 +117,8 @@ class FaissIndex:
             raise ValueError("there is no index to save yet: call build(vectors) first")
         faiss, path = building.import_faiss(), Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.partial"
-        try:
+        with files.new_file(path) as aside:
             faiss.write_index(faiss.index_gpu_to_cpu(self.index) if self.gpu else self.index, str(aside))
-            os.replace(aside, path)
-        except BaseException:
-            aside.unlink(missing_ok=True)
-            raise
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
